@@ -1,0 +1,19 @@
+//! The memory engine: how keys and values lie in memory. No locks, no I/O, no clock of its own.
+//!
+//! Reading order: [`hash`] (where a key belongs), [`table`] (buckets of record handles), [`arena`]
+//! (where records live), [`record`] (the bytes of one record), [`dict`] (the three together: a map
+//! from key to value with expiry), [`value`] (values too large for a record); then the types with
+//! bytes of their own: [`hll`].
+
+pub mod arena;
+pub mod dict;
+pub mod hash;
+pub mod hll;
+pub mod prefetch;
+pub mod record;
+pub mod table;
+pub mod value;
+
+pub use dict::{Dict, Entry, NewValue, ValueRef};
+pub use hash::{KeyHash, KeyHasher};
+pub use value::Value;
