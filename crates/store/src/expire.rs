@@ -1,0 +1,96 @@
+//! The expiry cycle: finds keys whose time has come, so that their memory returns without a reader.
+//!
+//! Tables know for each segment the earliest expiry in it, so a segment where nothing is due costs
+//! one comparison. The cycle goes on where the last one stopped and ends with its budget.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::log::Effect;
+use crate::shard::{Db, ShardData};
+use crate::store::Store;
+
+/// What one cycle did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cycle {
+    /// Keys removed.
+    pub expired: usize,
+    /// The budget ended before all was looked at.
+    pub hit_limit: bool,
+}
+
+/// How often the clock is read: after this much work.
+const WORK_PER_LOOK: usize = 512;
+
+impl Store {
+    /// Removes due keys from the shards that `thread` looks after, for at most `budget`. The caller
+    /// is inside the gate. Skips a shard whose lock is taken: its turn comes again.
+    pub fn expire_cycle(&self, thread: usize, now_ms: u64, budget: Duration) -> Cycle {
+        let mut cycle = Cycle::default();
+        if !self.active_expire.load(Ordering::Relaxed) {
+            return cycle;
+        }
+        let start = Instant::now();
+        let threads = self.all_stats().len();
+        for shard in (thread..self.shard_count()).step_by(threads) {
+            let mut left = true;
+            while left && !cycle.hit_limit {
+                // The lock is given back between slices, so that no command waits for long.
+                let slice = |data: &mut ShardData| self.expire_slice(data, now_ms);
+                let Some((expired, more)) = self.try_visit(shard, slice) else {
+                    break;
+                };
+                cycle.expired += expired;
+                left = more;
+                cycle.hit_limit = start.elapsed() >= budget;
+            }
+        }
+        let stats = self.stats(thread);
+        stats.expired.add(cycle.expired as u64);
+        stats
+            .expire_cycle_us
+            .add(start.elapsed().as_micros() as u64);
+        stats.expire_cycle_limits.add(u64::from(cycle.hit_limit));
+        cycle
+    }
+
+    /// A slice of work in one shard: how many keys went, and whether the round isn't done.
+    fn expire_slice(&self, data: &mut ShardData, now_ms: u64) -> (usize, bool) {
+        let (mut work, mut expired) = (0, 0);
+        while data.expire_at.0 < self.dbnum() {
+            let (db_number, part) = data.expire_at;
+            let has_work = |db: &Db| db.dict.expiring() > 0 && part < db.dict.parts();
+            if !data.used_db(db_number).is_some_and(has_work) {
+                data.expire_at = (db_number + 1, 0);
+                continue;
+            }
+            let db = data.db(db_number);
+            let mut gone = Vec::new();
+            let (looked_at, removed) = db.dict.remove_expired(part, now_ms, |key, value| {
+                self.dispose(value);
+                gone.push(key.to_vec());
+            });
+            for key in &gone {
+                db.touch_watchers(key);
+            }
+            if self.log().is_read() && !gone.is_empty() {
+                let del = |key| Effect {
+                    db: db_number,
+                    args: vec![b"DEL".to_vec(), key],
+                };
+                self.log()
+                    .append(&gone.into_iter().map(del).collect::<Vec<_>>());
+            }
+            expired += removed;
+            work += 1 + looked_at;
+            if removed < data::table::EXPIRED_MAX {
+                data.expire_at.1 += 1;
+            }
+            if work >= WORK_PER_LOOK {
+                return (expired, true);
+            }
+        }
+        data.expire_at = (0, 0);
+        (expired, false)
+    }
+}

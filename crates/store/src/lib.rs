@@ -1,0 +1,26 @@
+//! The keyspace that all threads share: shards under locks, transactions over them, expiry,
+//! watchers, the log of effects.
+//!
+//! Reading order: [`lock`] and [`gate`] (who may touch what), [`shard`] (what a lock guards),
+//! [`store`] (all shards), [`txn`] (what a command sees), [`expire`], [`log`], [`reaper`].
+//!
+//! Invariants: a transaction never suspends while it holds a lock; a thread never sleeps on a shard
+//! lock; several locks are taken in ascending order, all or none.
+
+pub mod expire;
+pub mod gate;
+pub mod lock;
+pub mod log;
+pub mod random;
+pub mod reaper;
+pub mod shard;
+pub mod stats;
+pub mod store;
+mod sync;
+pub mod txn;
+
+pub use log::{Effect, Event, LogReader};
+pub use shard::{Db, WatchFlag};
+pub use store::{Store, StoreOptions};
+pub use sync::Waiter;
+pub use txn::{Found, Owned, Parked, Shards, Str, Txn, WrongType};

@@ -1,0 +1,150 @@
+//! What one lock guards: a shard's part of every database.
+
+use std::cell::UnsafeCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use data::{Dict, KeyHasher};
+
+use crate::lock::ShardLock;
+
+/// Says whether a key that a client watches has changed. Shared by the client and its keys' shards.
+#[derive(Debug, Default)]
+pub struct WatchFlag(AtomicBool);
+
+impl WatchFlag {
+    /// True when a watched key has changed: EXEC must fail.
+    pub fn is_dirty(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Notes a change.
+    pub fn touch(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// A shard's part of one database.
+#[derive(Debug)]
+pub struct Db {
+    /// Its keys.
+    pub dict: Dict,
+    watched: HashMap<Box<[u8]>, Vec<Arc<WatchFlag>>>,
+}
+
+impl Db {
+    fn new(hasher: KeyHasher) -> Self {
+        Self {
+            dict: Dict::new(hasher),
+            watched: HashMap::new(),
+        }
+    }
+
+    /// Has `flag` told when `key` changes.
+    pub(crate) fn watch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) {
+        let flags = self.watched.entry(key.into()).or_default();
+        if !flags.iter().any(|other| Arc::ptr_eq(other, flag)) {
+            flags.push(Arc::clone(flag));
+        }
+    }
+
+    pub(crate) fn unwatch(&mut self, key: &[u8], flag: &Arc<WatchFlag>) {
+        if let Some(flags) = self.watched.get_mut(key) {
+            flags.retain(|other| !Arc::ptr_eq(other, flag));
+            if flags.is_empty() {
+                self.watched.remove(key);
+            }
+        }
+    }
+
+    /// Tells those who watch `key` that it changed.
+    pub(crate) fn touch_watchers(&self, key: &[u8]) {
+        for flag in self.watched.get(key).into_iter().flatten() {
+            flag.touch();
+        }
+    }
+
+    /// Keys that someone watches.
+    pub(crate) fn watched_keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.watched.keys().map(|key| &key[..])
+    }
+
+    /// Exchanges the keys of two databases, but not who watches them.
+    pub(crate) fn swap_dict(&mut self, other: &mut Db) {
+        std::mem::swap(&mut self.dict, &mut other.dict);
+    }
+}
+
+/// All that a shard's lock guards.
+#[derive(Debug)]
+pub struct ShardData {
+    /// One for each database number, made when first used.
+    dbs: Box<[Option<Box<Db>>]>,
+    hasher: KeyHasher,
+    /// Where the expiry cycle goes on: database and part of its dictionary.
+    pub(crate) expire_at: (usize, usize),
+}
+
+impl ShardData {
+    /// This shard's part of database `number`.
+    #[inline(always)]
+    pub fn db(&mut self, number: usize) -> &mut Db {
+        let Self { dbs, hasher, .. } = self;
+        dbs[number].get_or_insert_with(|| Box::new(Db::new(hasher.clone())))
+    }
+
+    /// This shard's part of database `number`, if it was ever used.
+    pub fn used_db(&self, number: usize) -> Option<&Db> {
+        self.dbs[number].as_deref()
+    }
+
+    /// Two different databases.
+    pub(crate) fn two_dbs(&mut self, a: usize, b: usize) -> Option<(&mut Db, &mut Db)> {
+        self.db(a);
+        self.db(b);
+        match self.dbs.get_disjoint_mut([a, b]) {
+            Ok([Some(a), Some(b)]) => Some((a, b)),
+            _ => None,
+        }
+    }
+}
+
+/// A shard: its lock and what that guards.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Shard {
+    pub(crate) lock: ShardLock,
+    data: UnsafeCell<ShardData>,
+}
+
+// SAFETY: `data` is only reached through `data()`, whose callers hold the lock or the closed gate;
+// everything inside is `Send`.
+unsafe impl Sync for Shard {}
+
+impl Shard {
+    pub(crate) fn new(dbnum: usize, hasher: &KeyHasher) -> Self {
+        let dbs = (0..dbnum).map(|_| None).collect();
+        let data = ShardData {
+            dbs,
+            hasher: hasher.clone(),
+            expire_at: (0, 0),
+        };
+        Self {
+            lock: ShardLock::default(),
+            data: UnsafeCell::new(data),
+        }
+    }
+
+    /// What the lock guards.
+    ///
+    /// # Safety
+    /// The caller's thread holds the lock (or has closed the gate) for as long as the reference
+    /// lives, and has no other reference to the same data meanwhile.
+    #[allow(clippy::mut_from_ref)]
+    #[inline(always)]
+    pub(crate) unsafe fn data(&self) -> &mut ShardData {
+        // SAFETY: exclusive by the caller's promise.
+        unsafe { &mut *self.data.get() }
+    }
+}
