@@ -1,0 +1,51 @@
+//! Keys as such, whatever they hold, and whole databases.
+
+use crate::DataCommand;
+
+mod copy;
+mod dbsize;
+mod del;
+mod exists;
+mod expire;
+mod flush;
+mod keys;
+mod object;
+mod randomkey;
+mod rename;
+mod rm;
+mod scan;
+mod swapdb;
+mod ttl;
+mod type_name;
+mod walk;
+
+/// All commands on keys and databases.
+pub const COMMANDS: &[DataCommand] = &[
+    copy::COPY,
+    copy::MOVE,
+    dbsize::DBSIZE,
+    del::DEL,
+    del::UNLINK,
+    exists::EXISTS,
+    exists::TOUCH,
+    expire::EXPIRE,
+    expire::EXPIREAT,
+    expire::PEXPIRE,
+    expire::PEXPIREAT,
+    flush::FLUSHALL,
+    flush::FLUSHDB,
+    keys::KEYS,
+    object::OBJECT,
+    randomkey::RANDOMKEY,
+    rename::RENAME,
+    rename::RENAMENX,
+    rm::RM,
+    scan::SCAN,
+    swapdb::SWAPDB,
+    ttl::EXPIRETIME,
+    ttl::PERSIST,
+    ttl::PEXPIRETIME,
+    ttl::PTTL,
+    ttl::TTL,
+    type_name::TYPE,
+];

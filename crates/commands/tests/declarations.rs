@@ -1,0 +1,21 @@
+//! The declarations of all data commands.
+
+mod support;
+
+use commands::FAMILIES;
+use support::{all_specs, check_completeness, compare};
+
+/// Commands of other servers, and of later versions.
+const UNKNOWN_THERE: [&str; 4] = ["DELEX", "DIGEST", "PREPEND", "RM"];
+
+#[test]
+fn declarations_are_those_of_redis() {
+    // Brought by Redis 8.4 before Valkey 9.1 had it.
+    let exempt = [("MSETEX", "since")];
+    compare(&all_specs(FAMILIES), &UNKNOWN_THERE, &exempt);
+}
+
+#[test]
+fn declarations_are_complete() {
+    check_completeness(&all_specs(FAMILIES));
+}
