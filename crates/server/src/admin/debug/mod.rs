@@ -1,0 +1,246 @@
+//! DEBUG: what tests and tools ask of a server, and nobody else should.
+
+mod digest;
+mod object;
+mod populate;
+mod protocol_types;
+
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use commands::spec::{Group, Scope};
+use commands::{CommandError, Spec};
+use protocol::{Reply, number};
+
+use super::{ADMIN, NO_SNAPSHOTS, is_local, plain};
+use crate::flags::values::AllowedFor;
+use crate::identity::random_id;
+use crate::log::say;
+use crate::session::{Call, Outcome, SessionCommand};
+
+/// DEBUG subcommand [argument ...]
+pub(super) const DEBUG: SessionCommand = plain(
+    Spec {
+        arity: -2,
+        flags: ADMIN,
+        scope: Scope::EachShard,
+        group: Group::Server,
+        complexity: "Depends on subcommand.",
+        summary: "A container for debugging commands.",
+        syntax: "subcommand [argument [argument ...]]",
+        ..Spec::new("debug")
+    },
+    debug,
+);
+
+type Run = fn(&mut Call<'_, '_>, &mut Reply<'_>) -> Result<(), CommandError>;
+
+struct Subcommand {
+    name: &'static str,
+    /// Number of arguments, both names included; negative: at least so many.
+    arity: i32,
+    syntax: &'static str,
+    summary: &'static str,
+    run: Run,
+}
+
+const SUBCOMMANDS: &[Subcommand] = &[
+    Subcommand {
+        name: "CHANGE-REPL-ID",
+        arity: 2,
+        syntax: "",
+        summary: "Change the replication id.",
+        run: |call, reply| {
+            *call.shared.admin.replication_id() = random_id();
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
+        name: "DIGEST",
+        arity: 2,
+        syntax: "",
+        summary: "Output a hex signature of the contents of all databases.",
+        run: digest::all,
+    },
+    Subcommand {
+        name: "DIGEST-VALUE",
+        arity: -2,
+        syntax: "<key> [<key> ...]",
+        summary: "Output a hex signature of the values of all the specified keys.",
+        run: digest::values,
+    },
+    Subcommand {
+        name: "ERROR",
+        arity: 3,
+        syntax: "<string>",
+        summary: "Return an error with <string> as message.",
+        run: |call, _| {
+            let text = String::from_utf8_lossy(call.args.at(2)).into_owned();
+            Err(CommandError::Made(text))
+        },
+    },
+    Subcommand {
+        name: "HTSTATS",
+        arity: 3,
+        syntax: "<dbid>",
+        summary: "Return statistics of the tables of a database.",
+        run: table_stats,
+    },
+    Subcommand {
+        name: "JMAP",
+        arity: 2,
+        syntax: "",
+        summary: "Do nothing.",
+        run: |_, reply| {
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
+        name: "LOG",
+        arity: 3,
+        syntax: "<message>",
+        summary: "Write <message> to the server log.",
+        run: |call, reply| {
+            say(&String::from_utf8_lossy(call.args.at(2)));
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
+        name: "OBJECT",
+        arity: 3,
+        syntax: "<key>",
+        summary: "Show low-level info about a key and its value.",
+        run: object::object,
+    },
+    Subcommand {
+        name: "POPULATE",
+        arity: -3,
+        syntax: "<count> [<prefix>] [<size>] [RAND]",
+        summary: "Create <count> string keys named key:<num>, or <prefix>:<num>, whose values have \
+                  <size> bytes: zeros after value:<num>, or random letters.",
+        run: populate::populate,
+    },
+    Subcommand {
+        name: "PROTOCOL",
+        arity: 3,
+        syntax: "<type>",
+        summary: "Reply with a test value of the specified type: string, integer, double, bignum, \
+                  null, array, set, map, attrib, push, verbatim, true, false.",
+        run: protocol_types::protocol,
+    },
+    Subcommand {
+        name: "RELOAD",
+        arity: -2,
+        syntax: "[<option> ...]",
+        summary: "Save a snapshot and load it again.",
+        run: |_, _| Err(NO_SNAPSHOTS),
+    },
+    Subcommand {
+        name: "SET-ACTIVE-EXPIRE",
+        arity: 3,
+        syntax: "<0|1>",
+        summary: "Turn the search for expired keys off, or on again.",
+        run: |call, reply| {
+            let on = call.args.int(2)? != 0;
+            call.shared.store.active_expire.store(on, Ordering::Relaxed);
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
+        name: "SLEEP",
+        arity: 3,
+        syntax: "<seconds>",
+        summary: "Stop the thread that serves this client for <seconds>. Decimals allowed.",
+        run: sleep,
+    },
+];
+
+fn debug(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
+    let is_allowed = match call.thread.config.security.enable_debug_command {
+        AllowedFor::Yes => true,
+        AllowedFor::No => false,
+        AllowedFor::Local => is_local(&call.conn.info),
+    };
+    if !is_allowed {
+        return Err(CommandError::Text(
+            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \
+             \"local\", you can run it from a local connection, otherwise you need to set this \
+             option in the configuration file, and then restart the server.",
+        ));
+    }
+    let args = call.args;
+    if args.is(1, "help") {
+        write_help(reply);
+        return Ok(Outcome::Done);
+    }
+    let fits = |sub: &&Subcommand| {
+        let argc = args.len() as i32;
+        args.is(1, sub.name) && (argc == sub.arity || sub.arity < 0 && argc >= -sub.arity)
+    };
+    let Some(sub) = SUBCOMMANDS.iter().find(fits) else {
+        let shown = String::from_utf8_lossy(&args[1]);
+        return Err(CommandError::Made(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP."
+        )));
+    };
+    (sub.run)(call, reply)?;
+    Ok(Outcome::Done)
+}
+
+fn write_help(reply: &mut Reply<'_>) {
+    reply.array(SUBCOMMANDS.len() * 2 + 3);
+    reply.simple("DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    for sub in SUBCOMMANDS {
+        reply.simple(format!("{} {}", sub.name, sub.syntax).trim_end());
+        reply.simple(&format!("    {}", sub.summary));
+    }
+    reply.simple("HELP");
+    reply.simple("    Prints this help.");
+}
+
+fn sleep(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    let seconds = number::parse_f64(call.args.at(2)).ok_or(CommandError::NotFloat)?;
+    let duration = Duration::try_from_secs_f64(seconds.max(0.0));
+    thread::sleep(duration.map_err(|_| CommandError::NotFloat)?);
+    reply.ok();
+    Ok(())
+}
+
+fn table_stats(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    let store = &call.shared.store;
+    let db = usize::try_from(call.args.int(2)?).ok();
+    let Some(number) = db.filter(|&db| db < store.dbnum()) else {
+        return Err(CommandError::Text("ERR Out of range database"));
+    };
+    let (mut keys, mut expires, mut room, mut segments, mut large) = (0, 0, 0, 0, 0);
+    let mut tables = 0;
+    for shard in 0..store.shard_count() {
+        store.visit(shard, |data| {
+            if let Some(db) = data.used_db(number) {
+                tables += 1;
+                keys += db.dict.len();
+                expires += db.dict.expiring();
+                room += db.dict.capacity();
+                segments += db.dict.parts();
+                large += db.dict.large_values();
+            }
+        });
+    }
+    let fill = 100.0 * keys as f64 / room.max(1) as f64;
+    let mut text = format!("[Tables of database {number}]\n");
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        " tables: {tables} (one for each shard in use)\n segments: {segments}\n \
+         room for keys: {room}\n keys: {keys} ({fill:.2}%)\n keys with an expiry: {expires}\n \
+         values outside their record: {large}\n"
+    );
+    reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! The memory section.
+
+use std::sync::atomic::Ordering;
+
+use super::keyspace::DbCount;
+use super::{Text, count_keys, human, ratio};
+use crate::memory;
+use crate::session::Call;
+
+/// Where memory goes, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::admin) struct Usage {
+    pub(in crate::admin) used: u64,
+    pub(in crate::admin) peak: u64,
+    pub(in crate::admin) at_start: u64,
+    pub(in crate::admin) tables: u64,
+    pub(in crate::admin) clients: u64,
+    pub(in crate::admin) keys: u64,
+}
+
+impl Usage {
+    pub(in crate::admin) fn now(call: &Call<'_, '_>) -> Self {
+        let dbs = count_keys(call.shared, call.thread.now_ms());
+        let used = memory::used();
+        Self {
+            used,
+            peak: memory::peak(),
+            at_start: memory::at_start(),
+            tables: dbs.iter().map(DbCount::table_bytes).sum(),
+            clients: client_bytes(call),
+            keys: dbs.iter().map(|db| db.keys).sum(),
+        }
+    }
+
+    /// What isn't data.
+    pub(in crate::admin) fn overhead(&self) -> u64 {
+        (self.at_start + self.tables + self.clients).min(self.used)
+    }
+
+    pub(in crate::admin) fn dataset(&self) -> u64 {
+        self.used - self.overhead()
+    }
+
+    /// The part of what has been allocated since the start that is data.
+    pub(in crate::admin) fn dataset_percent(&self) -> f64 {
+        let net = self.used.saturating_sub(self.at_start).max(self.dataset());
+        100.0 * ratio(self.dataset(), net)
+    }
+}
+
+fn client_bytes(call: &Call<'_, '_>) -> u64 {
+    let all = call.shared.clients.all();
+    let buffers = all.iter().map(|client| {
+        let input = client.query_bytes.load(Ordering::Relaxed);
+        input + client.output_bytes.load(Ordering::Relaxed)
+    });
+    buffers.sum()
+}
+
+pub(super) fn memory(call: &Call<'_, '_>, text: &mut Text) {
+    let usage = Usage::now(call);
+    let resident = memory::resident();
+    text.bytes("used_memory", usage.used);
+    text.bytes("used_memory_rss", resident);
+    text.bytes("used_memory_peak", usage.peak);
+    let percent = |value: f64| format!("{value:.2}%");
+    text.field(
+        "used_memory_peak_perc",
+        percent(100.0 * ratio(usage.used, usage.peak)),
+    );
+    text.fields(&[
+        ("used_memory_overhead", &usage.overhead()),
+        ("used_memory_startup", &usage.at_start),
+        ("used_memory_dataset", &usage.dataset()),
+        (
+            "used_memory_dataset_perc",
+            &percent(usage.dataset_percent()),
+        ),
+    ]);
+    let allocator = memory::allocator();
+    text.fields(&[
+        ("allocator_allocated", &allocator.allocated),
+        ("allocator_active", &allocator.active),
+        ("allocator_resident", &allocator.resident),
+    ]);
+    let system = rustix::system::sysinfo();
+    let total = system.totalram * u64::from(system.mem_unit);
+    text.bytes("total_system_memory", total);
+    scripts(text);
+    let limits = &call.thread.config.memory;
+    text.bytes("maxmemory", limits.maxmemory);
+    let policy = call.thread.config.get("maxmemory-policy");
+    text.field(
+        "maxmemory_policy",
+        policy.first().map_or("", |(_, value)| value),
+    );
+    ratios(usage.used, resident, allocator, text);
+    text.zeros(&[
+        "mem_not_counted_for_evict",
+        "mem_replication_backlog",
+        "mem_total_replication_buffers",
+        "mem_clients_slaves",
+    ]);
+    text.field("mem_clients_normal", usage.clients);
+    text.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    text.field("mem_allocator", memory::allocator_name());
+    let reaper = call.shared.store.reaper().stats();
+    text.zeros(&["active_defrag_running"]);
+    let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    text.field("lazyfree_pending_objects", load(&reaper.pending));
+    text.field("lazyfreed_objects", load(&reaper.freed));
+}
+
+/// There are no scripts.
+fn scripts(text: &mut Text) {
+    text.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
+    text.field("used_memory_lua_human", human(0));
+    text.zeros(&[
+        "used_memory_scripts_eval",
+        "number_of_cached_scripts",
+        "number_of_functions",
+        "number_of_libraries",
+        "used_memory_vm_functions",
+        "used_memory_vm_total",
+    ]);
+    text.field("used_memory_vm_total_human", human(0));
+    text.zeros(&["used_memory_functions"]);
+    text.bytes("used_memory_scripts", 0);
+}
+
+fn ratios(used: u64, resident: u64, allocator: memory::Allocator, text: &mut Text) {
+    let memory::Allocator {
+        allocated,
+        active,
+        resident: held,
+    } = allocator;
+    for (ratio_name, bytes_name, of, to) in [
+        (
+            "allocator_frag_ratio",
+            "allocator_frag_bytes",
+            active,
+            allocated,
+        ),
+        ("allocator_rss_ratio", "allocator_rss_bytes", held, active),
+        ("rss_overhead_ratio", "rss_overhead_bytes", resident, held),
+        (
+            "mem_fragmentation_ratio",
+            "mem_fragmentation_bytes",
+            resident,
+            used,
+        ),
+    ] {
+        text.field(ratio_name, format_args!("{:.2}", ratio(of, to)));
+        text.field(bytes_name, of as i64 - to as i64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_what_is_left() {
+        let usage = Usage {
+            used: 1000,
+            at_start: 300,
+            tables: 90,
+            clients: 10,
+            ..Usage::default()
+        };
+        assert_eq!(usage.overhead(), 400);
+        assert_eq!(usage.dataset(), 600);
+        assert!((usage.dataset_percent() - 100.0 * 600.0 / 700.0).abs() < 1e-9);
+        // Counting isn't done in one instant.
+        let odd = Usage { used: 100, ..usage };
+        assert_eq!((odd.overhead(), odd.dataset()), (100, 0));
+    }
+}

@@ -1,0 +1,92 @@
+//! SHUTDOWN.
+
+use commands::spec::{Group, flags};
+use commands::{Args, CommandError, Spec};
+use protocol::Reply;
+
+use super::{ADMIN, plain};
+use crate::log::say;
+use crate::message::Message;
+use crate::session::{Call, Outcome, SessionCommand};
+
+/// SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
+pub(super) const SHUTDOWN: SessionCommand = plain(
+    Spec {
+        arity: -1,
+        flags: ADMIN | flags::NO_MULTI | flags::ALLOW_BUSY,
+        group: Group::Server,
+        complexity: "O(N) when saving, where N is the total number of keys in all databases when \
+                     saving data, otherwise O(1)",
+        summary: "Shuts down the server.",
+        syntax: "[[NOSAVE | SAVE] [NOW] [FORCE] | ABORT]",
+        ..Spec::new("shutdown")
+    },
+    shutdown,
+);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Options {
+    save: bool,
+    force: bool,
+    abort: bool,
+}
+
+fn parse(args: Args<'_>) -> Result<Options, CommandError> {
+    let mut options = Options::default();
+    let mut no_save = false;
+    for at in 1..args.len() {
+        match () {
+            () if args.is(at, "nosave") => no_save = true,
+            () if args.is(at, "save") => options.save = true,
+            // There are no replicas to wait for, now or later.
+            () if args.is(at, "now") => {}
+            () if args.is(at, "force") => options.force = true,
+            () if args.is(at, "abort") => options.abort = true,
+            () => return Err(CommandError::Syntax),
+        }
+    }
+    let aborts_and_more = options.abort && args.len() > 2;
+    if aborts_and_more || options.save && no_save {
+        return Err(CommandError::Syntax);
+    }
+    Ok(options)
+}
+
+fn shutdown(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<Outcome, CommandError> {
+    let options = parse(call.args)?;
+    if options.abort {
+        return Err(CommandError::Text("ERR No shutdown in progress."));
+    }
+    if options.save && !options.force {
+        return Err(super::NO_SNAPSHOTS);
+    }
+    say(&format!(
+        "SHUTDOWN from {}: bye",
+        call.conn.info.socket.addr
+    ));
+    call.shared.post_all(|| Message::Shutdown);
+    Ok(Outcome::Close)
+}
+
+#[cfg(test)]
+mod tests {
+    use commands::OwnedArgs;
+
+    use super::*;
+
+    #[test]
+    fn options_that_go_together() {
+        let parsed = |line: &str| parse(OwnedArgs::new(line.split(' ')).borrow());
+        assert_eq!(parsed("shutdown"), Ok(Options::default()));
+        let forced = Options {
+            save: true,
+            force: true,
+            abort: false,
+        };
+        assert_eq!(parsed("shutdown save now FORCE"), Ok(forced));
+        assert!(parsed("shutdown abort").is_ok_and(|options| options.abort));
+        for wrong in ["shutdown abort now", "shutdown save nosave", "shutdown x"] {
+            assert_eq!(parsed(wrong), Err(CommandError::Syntax), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The register of all clients: what CLIENT LIST shows and CLIENT KILL looks through.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use store::stats::Counter;
+
+/// What there is to know of a socket when it is taken over.
+#[derive(Clone, Debug, Default)]
+pub struct SocketDescription {
+    /// Peer address.
+    pub addr: String,
+    /// Our address.
+    pub laddr: String,
+    /// The descriptor (0 when simulated).
+    pub fd: i32,
+    /// It is a Unix socket.
+    pub is_unix: bool,
+}
+
+/// What others may see of a client. The owning thread updates it at the end of a batch.
+#[derive(Debug)]
+pub struct ClientInfo {
+    /// Never reused.
+    pub id: u64,
+    /// Where it comes from.
+    pub socket: SocketDescription,
+    /// Which thread owns it, and under which token.
+    pub thread: usize,
+    /// See [`crate::conn::Token`].
+    pub token: u64,
+    /// Unix time in milliseconds.
+    pub created_ms: u64,
+    /// When it last sent or took something, Unix time in milliseconds.
+    pub active_ms: AtomicU64,
+    /// Selected database.
+    pub db: AtomicU32,
+    /// Commands queued by MULTI, or -1.
+    pub multi: AtomicI64,
+    /// Bytes of memory that these take.
+    pub multi_bytes: AtomicU64,
+    /// Keys watched.
+    pub watching: AtomicU32,
+    /// Bytes of input not yet understood.
+    pub query_bytes: AtomicU64,
+    /// Bytes of memory for input, those included.
+    pub query_capacity: AtomicU64,
+    /// Bytes of the arguments of the command that runs: only a client that looks at itself sees
+    /// any.
+    pub argv_bytes: AtomicU64,
+    /// Bytes of output not yet sent.
+    pub output_bytes: AtomicU64,
+    /// Bytes received since the beginning.
+    pub net_in: Counter,
+    /// Bytes sent since the beginning.
+    pub net_out: Counter,
+    /// Commands run.
+    pub commands: Counter,
+    /// [`crate::table::Entry::id`] of the last command, plus one.
+    pub last_command: AtomicU32,
+    /// Bits, see [`flag`].
+    pub flags: AtomicU32,
+    /// It is to be closed as soon as may be; none of its commands runs any more.
+    pub killed: AtomicBool,
+    text: Mutex<ClientText>,
+}
+
+/// The texts that a client gives about itself.
+#[derive(Clone, Debug, Default)]
+pub struct ClientText {
+    /// CLIENT SETNAME.
+    pub name: String,
+    /// CLIENT SETINFO lib-name.
+    pub lib_name: String,
+    /// CLIENT SETINFO lib-ver.
+    pub lib_ver: String,
+}
+
+/// Bits of [`ClientInfo::flags`].
+pub mod flag {
+    /// Connected through a Unix socket.
+    pub const UNIX: u32 = 1;
+    /// MONITOR.
+    pub const MONITOR: u32 = 1 << 1;
+    /// CLIENT NO-EVICT.
+    pub const NO_EVICT: u32 = 1 << 2;
+    /// CLIENT NO-TOUCH.
+    pub const NO_TOUCH: u32 = 1 << 3;
+    /// A watched key has changed: EXEC will fail.
+    pub const DIRTY_EXEC: u32 = 1 << 4;
+    /// It waits for something.
+    pub const BLOCKED: u32 = 1 << 5;
+    /// It will be closed when its replies are sent.
+    pub const CLOSING: u32 = 1 << 6;
+    /// CLIENT CAPA redirect.
+    pub const CAN_REDIRECT: u32 = 1 << 7;
+    /// It speaks RESP3.
+    pub const RESP3: u32 = 1 << 8;
+    /// Nothing is received from it at the moment.
+    pub const UNREAD: u32 = 1 << 9;
+}
+
+/// Classes of clients: what CLIENT LIST TYPE asks for and output limits are given for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientType {
+    /// Clients with requests of their own, monitors included.
+    Normal,
+    /// Our master's link.
+    Primary,
+    /// Replicas of ours.
+    Replica,
+    /// Subscribers of channels.
+    PubSub,
+}
+
+impl ClientType {
+    /// The type with this name, in any case.
+    pub fn parse(name: &[u8]) -> Option<Self> {
+        Some(match &name.to_ascii_lowercase()[..] {
+            b"normal" => Self::Normal,
+            b"primary" | b"master" => Self::Primary,
+            b"replica" | b"slave" => Self::Replica,
+            b"pubsub" => Self::PubSub,
+            _ => return None,
+        })
+    }
+}
+
+impl ClientInfo {
+    /// A client that has just connected.
+    pub fn new(
+        id: u64,
+        socket: SocketDescription,
+        (thread, token): (usize, u64),
+        now_ms: u64,
+    ) -> Self {
+        let flags = if socket.is_unix { flag::UNIX } else { 0 };
+        Self {
+            id,
+            socket,
+            thread,
+            token,
+            created_ms: now_ms,
+            active_ms: AtomicU64::new(now_ms),
+            db: AtomicU32::new(0),
+            multi: AtomicI64::new(-1),
+            multi_bytes: AtomicU64::new(0),
+            watching: AtomicU32::new(0),
+            query_bytes: AtomicU64::new(0),
+            query_capacity: AtomicU64::new(0),
+            argv_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            net_in: Counter::default(),
+            net_out: Counter::default(),
+            commands: Counter::default(),
+            last_command: AtomicU32::new(0),
+            flags: AtomicU32::new(flags),
+            killed: AtomicBool::new(false),
+            text: Mutex::default(),
+        }
+    }
+
+    /// Its texts.
+    pub fn text(&self) -> MutexGuard<'_, ClientText> {
+        self.text.lock().expect("never held across a panic")
+    }
+
+    /// Whether these flags are set.
+    pub fn has(&self, flags: u32) -> bool {
+        self.flags.load(Ordering::Relaxed) & flags == flags
+    }
+
+    /// Which class it belongs to.
+    pub fn kind(&self) -> ClientType {
+        ClientType::Normal
+    }
+
+    /// Seconds since it connected.
+    pub fn age(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.created_ms) / 1000
+    }
+
+    /// Seconds since it was last heard of.
+    pub fn idle(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.active_ms.load(Ordering::Relaxed)) / 1000
+    }
+
+    /// Bytes of memory that it takes, about.
+    pub fn memory(&self) -> u64 {
+        let text = self.text();
+        let texts = text.name.len() + text.lib_name.len() + text.lib_ver.len();
+        let fixed = size_of::<Self>() + size_of::<crate::conn::Conn>() + texts;
+        let buffers = [
+            &self.query_capacity,
+            &self.multi_bytes,
+            &self.argv_bytes,
+            &self.output_bytes,
+        ];
+        let buffers = buffers.map(|bytes| bytes.load(Ordering::Relaxed));
+        fixed as u64 + buffers.iter().sum::<u64>()
+    }
+
+    /// The letters that tell its state in CLIENT LIST.
+    pub fn flag_letters(&self) -> String {
+        let mut letters = String::new();
+        for (is_set, letter) in [
+            (self.has(flag::MONITOR), 'O'),
+            (self.multi.load(Ordering::Relaxed) >= 0, 'x'),
+            (self.has(flag::BLOCKED), 'b'),
+            (self.has(flag::DIRTY_EXEC), 'd'),
+            (self.has(flag::CLOSING), 'c'),
+            (self.killed.load(Ordering::Relaxed), 'A'),
+            (self.has(flag::UNIX), 'U'),
+            (self.has(flag::NO_EVICT), 'e'),
+            (self.has(flag::NO_TOUCH), 'T'),
+        ] {
+            if is_set {
+                letters.push(letter);
+            }
+        }
+        if letters.is_empty() {
+            letters.push('N');
+        }
+        letters
+    }
+}
+
+/// All clients by id.
+#[derive(Debug, Default)]
+pub struct Clients(Mutex<BTreeMap<u64, Arc<ClientInfo>>>);
+
+impl Clients {
+    /// Adds a client, unless there are `max` already.
+    pub fn add(&self, info: &Arc<ClientInfo>, max: usize) -> bool {
+        let mut all = self.lock();
+        if all.len() >= max {
+            return false;
+        }
+        all.insert(info.id, Arc::clone(info));
+        true
+    }
+
+    /// Removes a client that is gone.
+    pub fn remove(&self, id: u64) {
+        self.lock().remove(&id);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// True when no one is connected.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The client with this id.
+    pub fn get(&self, id: u64) -> Option<Arc<ClientInfo>> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// All of them, oldest first.
+    pub fn all(&self) -> Vec<Arc<ClientInfo>> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ClientInfo>>> {
+        self.0.lock().expect("never held across a panic")
+    }
+}

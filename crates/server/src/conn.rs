@@ -1,0 +1,148 @@
+//! One connection: what it sent and we haven't understood, what we answered and haven't sent.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use protocol::Parser;
+use reactor::ConnId;
+use store::Waiter;
+
+use crate::clients::{ClientInfo, flag};
+use crate::session::Session;
+
+/// A connection's name between threads: the driver's id and a part of the client's id, so that a
+/// message to a connection that is gone doesn't reach its successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token(pub u64);
+
+impl Token {
+    /// The token of a client's connection.
+    pub fn new(conn: ConnId, client_id: u64) -> Self {
+        Self(client_id << 32 | u64::from(conn.0))
+    }
+
+    /// The driver's id.
+    pub fn conn(self) -> ConnId {
+        ConnId(self.0 as u32)
+    }
+}
+
+/// Why a connection's commands don't run at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// They do.
+    Ready,
+    /// It waits for a shard's lock or the gate.
+    Parked,
+    /// CLIENT PAUSE.
+    Paused,
+    /// It doesn't read its replies.
+    Throttled,
+    /// It will be closed.
+    Closing,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Conn {
+    /// The driver's id.
+    pub id: ConnId,
+    /// What other threads see.
+    pub info: Arc<ClientInfo>,
+    /// What the client has told about itself.
+    pub session: Session,
+    pub(crate) state: State,
+    pub(crate) parser: Parser,
+    /// Input that isn't understood yet: empty unless a command came in parts.
+    pub(crate) pending: Vec<u8>,
+    /// It isn't worth parsing `pending` before it is this long.
+    pub(crate) wanted: usize,
+    /// Bytes of the input that is being worked through.
+    pub(crate) input_len: usize,
+    /// Replies to be sent at the end of the tick.
+    pub(crate) out: Vec<u8>,
+    /// Bytes that the driver was given and has not sent, those of half-sent buffers included.
+    pub(crate) unsent: usize,
+    /// [`crate::table::Entry::id`] of the last command, plus one.
+    pub(crate) last_command: u32,
+    /// It is on the list of those who have something to send.
+    pub(crate) is_dirty: bool,
+    /// The driver was told not to receive.
+    pub(crate) recv_paused: bool,
+    /// Since when the soft output limit is exceeded, monotonic microseconds.
+    pub(crate) over_soft_limit_since: Option<u64>,
+}
+
+impl Conn {
+    /// A connection that has just been taken over.
+    pub fn new(id: ConnId, info: Arc<ClientInfo>, session: Session) -> Self {
+        Self {
+            id,
+            info,
+            session,
+            state: State::Ready,
+            parser: Parser::default(),
+            pending: Vec::new(),
+            wanted: 0,
+            input_len: 0,
+            out: Vec::new(),
+            unsent: 0,
+            last_command: 0,
+            is_dirty: false,
+            recv_paused: false,
+            over_soft_limit_since: None,
+        }
+    }
+
+    /// Whether it was told, by whatever thread, to be gone.
+    #[inline(always)]
+    pub(crate) fn is_killed(&self) -> bool {
+        self.info.killed.load(Ordering::Relaxed)
+    }
+
+    /// Lets other threads see what the client has been doing; `rest` bytes of its input wait.
+    #[inline]
+    pub(crate) fn publish(&self, rest: usize) {
+        let (info, session) = (&self.info, &self.session);
+        info.db.store(session.db as u32, Ordering::Relaxed);
+        info.query_bytes.store(rest as u64, Ordering::Relaxed);
+        info.last_command
+            .store(self.last_command, Ordering::Relaxed);
+        let mut flags = session.flags;
+        if info.socket.is_unix {
+            flags |= flag::UNIX;
+        }
+        if session.resp3 {
+            flags |= flag::RESP3;
+        }
+        match self.state {
+            State::Ready | State::Parked => {}
+            State::Paused => flags |= flag::BLOCKED,
+            State::Throttled => flags |= flag::UNREAD,
+            State::Closing => flags |= flag::CLOSING,
+        }
+        let (mut multi, mut multi_bytes) = (-1, 0);
+        if let Some(queue) = &session.multi {
+            (multi, multi_bytes) = (queue.len() as i64, queue.heap_bytes() as u64);
+        }
+        let mut watching = 0;
+        if let Some(watch) = &session.watch {
+            watching = watch.len() as u32;
+            if watch.flag.is_dirty() {
+                flags |= flag::DIRTY_EXEC;
+            }
+        }
+        info.multi.store(multi, Ordering::Relaxed);
+        info.multi_bytes.store(multi_bytes, Ordering::Relaxed);
+        info.watching.store(watching, Ordering::Relaxed);
+        info.flags.store(flags, Ordering::Relaxed);
+    }
+
+    /// Whom to wake when this connection may go on.
+    pub fn waiter(&self) -> Waiter {
+        Waiter {
+            thread: self.info.thread as u16,
+            token: self.info.token,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The Darner server: connections, dispatch, sessions, administration.
+//!
+//! Reading order: [`shared`] (what all threads share), [`worker`] (one thread's loop), [`thread`]
+//! and [`dispatch`] (a command's life), [`conn`] and [`session`] (what a client is), [`flags`]
+//! (what the server can be told) and [`machine`] (how much of the machine there is), then the rest.
+
+pub mod admin;
+mod batch;
+pub mod clients;
+pub mod conn;
+pub mod dispatch;
+pub mod flags;
+pub mod identity;
+mod limits;
+pub mod log;
+pub mod machine;
+pub mod memory;
+pub mod message;
+mod monitor;
+pub mod pause;
+pub mod rates;
+pub mod secrets;
+pub mod session;
+pub mod shared;
+pub mod slow_path;
+pub mod start;
+pub mod stats;
+pub mod table;
+pub mod thread;
+pub mod ticks;
+pub mod worker;

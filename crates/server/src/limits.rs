@@ -1,0 +1,164 @@
+//! How much a client may leave unread or unfinished before it has to wait or is closed, and how
+//! long it may be silent.
+//!
+//! Output has two borders. At [`OUTPUT_PAUSE`] bytes the client's commands don't run and its socket
+//! isn't read until it has taken half of them: the memory it can hold is bounded, and nothing is
+//! lost. `client-output-buffer-limit` is the other: whoever leaves that much unread is closed.
+
+use std::sync::atomic::Ordering;
+
+use reactor::ConnId;
+
+use crate::clients::{ClientType, flag};
+use crate::conn::{Conn, State, Token};
+use crate::flags::values::OutputBufferLimit;
+use crate::log::warn;
+use crate::thread::Thread;
+
+/// Replies of one connection that may wait to be sent before its commands stop running.
+pub(crate) const OUTPUT_PAUSE: usize = 64 << 20;
+/// They run again when no more than these wait.
+pub(crate) const OUTPUT_RESUME: usize = OUTPUT_PAUSE / 2;
+/// Input of a connection that can't run that is kept before the socket is no longer read.
+const PENDING_PAUSE: usize = 1 << 20;
+/// Input that a client may send before it has authenticated.
+const UNAUTHENTICATED_QUERY: u64 = 1 << 20;
+/// What a monitor may leave unread where normal clients have no limit: it can't be made to wait, as
+/// it isn't its own commands that fill its buffer.
+const MONITOR_OUTPUT: u64 = OUTPUT_PAUSE as u64;
+
+impl Conn {
+    /// Whether its socket is better not read at the moment.
+    #[inline]
+    pub(crate) fn wants_recv_pause(&self) -> bool {
+        match self.state {
+            State::Ready | State::Closing => false,
+            State::Parked | State::Paused => self.pending.len() > PENDING_PAUSE,
+            State::Throttled => true,
+        }
+    }
+
+    /// Has it closed without another word.
+    pub(crate) fn doom(&mut self) {
+        self.info.killed.store(true, Ordering::Relaxed);
+        self.state = State::Closing;
+        self.out = Vec::new();
+        self.pending = Vec::new();
+    }
+}
+
+impl Thread {
+    /// Keeps input that isn't understood yet, or closes the client if there is too much of it.
+    #[inline]
+    pub(crate) fn keep(&mut self, conn: &mut Conn, input: &[u8]) {
+        if input.is_empty() {
+            return;
+        }
+        conn.pending.extend_from_slice(input);
+        let info = &conn.info;
+        let capacity = conn.pending.capacity() as u64;
+        info.query_bytes
+            .store(conn.pending.len() as u64, Ordering::Relaxed);
+        info.query_capacity.store(capacity, Ordering::Relaxed);
+        // Queued commands haven't been executed either.
+        let queued = conn.session.multi.as_ref().map_or(0, |m| m.heap_bytes());
+        let waiting = (conn.pending.len() + queued) as u64;
+        let limit = self.config.network.client_query_buffer_limit;
+        let is_unknown = !conn.session.authenticated;
+        if waiting > limit || is_unknown && waiting > UNAUTHENTICATED_QUERY {
+            let counts = self.stats(&self.shared);
+            counts.query_limit_disconnects.add(1);
+            warn_of_closing(conn, "its request is longer than client-query-buffer-limit");
+            conn.doom();
+        }
+    }
+
+    /// Closes a client of which so many bytes wait to be sent, if they are more than it may leave.
+    #[inline]
+    pub(crate) fn limit_output(&mut self, conn: &mut Conn, waiting: usize) {
+        let waiting = waiting as u64;
+        let limit = self.output_limit(conn);
+        let hard = match limit.hard {
+            0 if conn.session.has(flag::MONITOR) => MONITOR_OUTPUT,
+            hard => hard,
+        };
+        let mut is_over = hard > 0 && waiting >= hard;
+        if limit.soft > 0 && waiting >= limit.soft {
+            let now_us = self.now.mono_us;
+            let token = Token(conn.info.token);
+            if conn.over_soft_limit_since.is_none() && !self.over_soft_limit.contains(&token) {
+                self.over_soft_limit.push(token);
+            }
+            let since = *conn.over_soft_limit_since.get_or_insert(now_us);
+            is_over |= now_us - since > u64::from(limit.soft_seconds) * 1_000_000;
+        } else {
+            conn.over_soft_limit_since = None;
+        }
+        if is_over {
+            let counts = self.stats(&self.shared);
+            counts.output_limit_disconnects.add(1);
+            warn_of_closing(conn, "it left more unread than client-output-buffer-limit");
+            conn.doom();
+        }
+    }
+
+    #[inline]
+    fn output_limit(&self, conn: &Conn) -> OutputBufferLimit {
+        let limits = &self.config.network.client_output_buffer_limit;
+        match conn.info.kind() {
+            ClientType::Normal | ClientType::Primary => limits.normal,
+            ClientType::Replica => limits.replica,
+            ClientType::PubSub => limits.pubsub,
+        }
+    }
+
+    /// Looks at the clients that are over their soft limit, for which time counts even when they
+    /// are sent nothing. `unsent` tells how many bytes wait for one.
+    pub(crate) fn look_at_the_slow(&mut self, unsent: impl Fn(ConnId) -> usize) {
+        for token in std::mem::take(&mut self.over_soft_limit) {
+            let Some(mut conn) = self.take(token) else {
+                continue;
+            };
+            if conn.over_soft_limit_since.is_some() {
+                let waiting = unsent(conn.id);
+                self.limit_output(&mut conn, waiting);
+            }
+            if conn.over_soft_limit_since.is_some() {
+                self.over_soft_limit.push(token);
+            }
+            self.put_back(conn);
+        }
+    }
+
+    /// Looks at some of the clients, at all of them in so many calls: who has been silent too long?
+    pub(crate) fn look_at_the_silent(&mut self, calls: usize) {
+        if self.config.network.timeout == 0 {
+            return;
+        }
+        for _ in 0..self.conns.len().div_ceil(calls) {
+            let at = self.next_to_look_at;
+            self.next_to_look_at = if at + 1 < self.conns.len() { at + 1 } else { 0 };
+            let slot = self.conns.get_mut(at);
+            let Some(mut conn) = slot.and_then(Option::take) else {
+                continue;
+            };
+            if self.is_silent(&conn) {
+                conn.doom();
+            }
+            self.put_back(conn);
+        }
+    }
+
+    /// Whether a client has been idle for longer than it may be; one that waits isn't idle.
+    fn is_silent(&self, conn: &Conn) -> bool {
+        conn.info.idle(self.now_ms()) > u64::from(self.config.network.timeout)
+            && !matches!(conn.state, State::Paused | State::Parked)
+            && !conn.session.has(flag::MONITOR)
+    }
+}
+
+#[cold]
+fn warn_of_closing(conn: &Conn, why: &str) {
+    let (id, addr) = (conn.info.id, &conn.info.socket.addr);
+    warn(&format!("client {id} at {addr} is closed: {why}"));
+}

@@ -1,0 +1,40 @@
+//! The Darner server.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use server::flags::load::Start;
+use server::flags::{help, load_from_process};
+
+#[global_allocator]
+static ALLOCATOR: server::memory::Counting = server::memory::Counting;
+
+/// jemalloc reads this before `main`. Huge pages spare a table walk for nearly every key that is
+/// looked up: 8 to 12 % of the CPU per command with a million keys. They are asked for by range, so
+/// an empty server stays small; `--disable_thp` turns them off for the process.
+#[allow(non_upper_case_globals)]
+// SAFETY: jemalloc declares this symbol weak for programs to define: a pointer to a C string.
+#[unsafe(export_name = "malloc_conf")]
+pub static malloc_conf: Option<&'static std::ffi::c_char> = {
+    let text: &'static std::ffi::CStr = c"thp:always";
+    // SAFETY: a C string literal has at least its final zero.
+    Some(unsafe { &*text.as_ptr() })
+};
+
+fn main() -> ExitCode {
+    let failure = match load_from_process() {
+        Ok(Start::Run(loaded)) => match server::start::run(*loaded) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => error.to_string(),
+        },
+        Ok(Start::Answer(question)) => {
+            // A closed pipe (`darner --help | head`) is no failure.
+            let _ = writeln!(std::io::stdout(), "{}", help::answer(question));
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => error.to_string(),
+    };
+    // Where no one listens there is no one to tell.
+    let _ = writeln!(std::io::stderr(), "darner: {failure}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,147 @@
+//! What all threads of the server share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Instant;
+
+use reactor::Sender;
+use store::stats::Stats;
+use store::{Store, StoreOptions};
+
+use crate::admin::State;
+use crate::clients::Clients;
+use crate::flags::Config;
+use crate::flags::load::Loaded;
+use crate::message::Message;
+use crate::monitor::Monitors;
+use crate::pause::Pause;
+use crate::slow_path::SlowPath;
+use crate::stats::{SharedStats, ThreadStats};
+use crate::table::Table;
+
+/// See the module.
+pub struct Shared {
+    /// The keyspace.
+    pub store: Store,
+    /// The commands.
+    pub table: Table,
+    /// All clients.
+    pub clients: Clients,
+    /// Counts by thread.
+    pub stats: Box<[ThreadStats]>,
+    /// Counts that any thread changes.
+    pub shared_stats: SharedStats,
+    /// What administration remembers.
+    pub admin: State,
+    /// When the server started.
+    pub started: Instant,
+    /// The I/O backend's name.
+    pub backend: &'static str,
+    /// The redis.conf it was started with.
+    pub conf_path: Option<String>,
+    /// Whether commands must look at the two below before and after they run.
+    pub slow_path: SlowPath,
+    pub(crate) pause: Pause,
+    pub(crate) monitors: Monitors,
+    config: RwLock<Arc<Config>>,
+    config_version: AtomicU64,
+    mailboxes: Box<[OnceLock<Sender<Message>>]>,
+}
+
+impl Shared {
+    /// The state of a server that isn't serving yet.
+    pub fn new(loaded: Loaded, threads: usize, backend: &'static str, seed: u64) -> Self {
+        let config = loaded.config;
+        let dbnum = config.memory.dbnum as usize;
+        let table = Table::new();
+        let stats = (0..threads)
+            .map(|_| ThreadStats::new(table.count()))
+            .collect();
+        Self {
+            store: Store::new(&StoreOptions {
+                threads,
+                dbnum,
+                seed,
+            }),
+            table,
+            clients: Clients::default(),
+            stats,
+            shared_stats: SharedStats::default(),
+            admin: State::default(),
+            started: Instant::now(),
+            backend,
+            conf_path: loaded.conf_path,
+            slow_path: SlowPath::default(),
+            pause: Pause::default(),
+            monitors: Monitors::default(),
+            config: RwLock::new(Arc::new(config)),
+            config_version: AtomicU64::new(0),
+            mailboxes: (0..threads).map(|_| OnceLock::new()).collect(),
+        }
+    }
+
+    /// Number of data threads.
+    pub fn threads(&self) -> usize {
+        self.stats.len()
+    }
+
+    /// The settings of this moment.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(
+            &self
+                .config
+                .read()
+                .expect("settings are changed without panicking"),
+        )
+    }
+
+    /// Changes whenever the settings do: compare before asking for them.
+    #[inline(always)]
+    pub fn config_version(&self) -> u64 {
+        self.config_version.load(Ordering::Acquire)
+    }
+
+    /// Changes the settings for all threads, from their next tick on.
+    pub fn change_config<E>(
+        &self,
+        change: impl FnOnce(&mut Config) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut current = self
+            .config
+            .write()
+            .expect("settings are changed without panicking");
+        let mut changed = Config::clone(&current);
+        change(&mut changed)?;
+        *current = Arc::new(changed);
+        self.config_version.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Sets all counts back to zero (CONFIG RESETSTAT).
+    pub fn reset_stats(&self) {
+        self.stats.iter().for_each(ThreadStats::reset);
+        self.store.all_stats().iter().for_each(Stats::reset);
+        self.shared_stats.reset();
+        self.admin.rates().reset();
+    }
+
+    /// Sets the mailbox of a thread, before that serves anyone.
+    pub fn set_mailbox(&self, thread: usize, mailbox: Sender<Message>) {
+        let set = self.mailboxes[thread].set(mailbox);
+        assert!(set.is_ok(), "a thread sets its mailbox once");
+    }
+
+    /// Sends a message to a thread (nowhere, while that is still starting).
+    pub fn post(&self, thread: usize, message: Message) {
+        if let Some(mailbox) = self.mailboxes[thread].get() {
+            mailbox.post(message);
+        }
+    }
+
+    /// Sends a message to every thread.
+    pub fn post_all(&self, message: impl Fn() -> Message) {
+        for thread in 0..self.threads() {
+            self.post(thread, message());
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Whether commands take the slow path: while clients are paused or watched by MONITOR. The usual
+//! command looks at one word that is zero.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct SlowPath(AtomicU32);
+
+/// Why commands take the slow path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reason {
+    /// CLIENT PAUSE.
+    Pause = 1,
+    /// MONITOR.
+    Monitors = 2,
+}
+
+impl SlowPath {
+    /// Whether there is any reason.
+    #[inline(always)]
+    pub fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// Adds or removes a reason; each has a lock of its own under which this is called.
+    pub(crate) fn set(&self, reason: Reason, on: bool) {
+        let bit = reason as u32;
+        if on {
+            self.0.fetch_or(bit, Ordering::Release);
+        } else {
+            self.0.fetch_and(!bit, Ordering::Release);
+        }
+    }
+}

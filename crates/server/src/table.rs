@@ -1,0 +1,256 @@
+//! All commands by name.
+
+use commands::keys::{Begin, Find};
+use commands::spec::{Scope, flags};
+use commands::{Command, DataRun, FAMILIES, Spec};
+
+use crate::session::{self, SessionRun};
+
+/// What runs a command.
+#[derive(Clone, Copy, Debug)]
+pub enum Run {
+    /// A command on keys.
+    Data(DataRun),
+    /// A command on the connection or the server.
+    Session(SessionRun),
+}
+
+/// Where a command stands in the table: its number, and that of a subcommand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    command: usize,
+    subcommand: Option<usize>,
+}
+
+/// One command or subcommand.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its declaration.
+    pub spec: Spec,
+    /// What runs it.
+    pub run: Run,
+    /// Its place in per-command statistics.
+    pub id: usize,
+    /// `config|get` for a subcommand.
+    pub full_name: String,
+    /// Where it stands in the table, for those who must name it without a reference.
+    pub place: Place,
+    /// The subcommands of a container.
+    pub subcommands: Vec<Entry>,
+    /// Keys at these places can be prefetched: first, last (from the end when negative) and step.
+    pub simple_keys: Option<(usize, i32, usize)>,
+}
+
+/// All commands.
+#[derive(Debug)]
+pub struct Table {
+    slots: Box<[u16]>,
+    entries: Vec<Entry>,
+    count: usize,
+}
+
+const SLOTS: usize = 4096;
+const EMPTY: u16 = u16::MAX;
+
+impl Table {
+    /// The table of every command there is.
+    pub fn new() -> Self {
+        let mut count = 0;
+        let mut entries = Vec::new();
+        for command in FAMILIES.iter().copied().flatten() {
+            entries.push(entry(command, Run::Data, "", &mut count));
+        }
+        for command in session::FAMILIES.iter().copied().flatten() {
+            entries.push(entry(command, Run::Session, "", &mut count));
+        }
+        for (number, entry) in entries.iter_mut().enumerate() {
+            entry.place.command = number;
+            for (sub_number, sub) in entry.subcommands.iter_mut().enumerate() {
+                sub.place = Place {
+                    command: number,
+                    subcommand: Some(sub_number),
+                };
+            }
+        }
+        let mut slots = vec![EMPTY; SLOTS].into_boxed_slice();
+        for (number, entry) in entries.iter().enumerate() {
+            let mut at = slot_of(entry.spec.name.as_bytes());
+            while slots[at] != EMPTY {
+                at = (at + 1) % SLOTS;
+            }
+            slots[at] = number as u16;
+        }
+        Self {
+            slots,
+            entries,
+            count,
+        }
+    }
+
+    /// The command called `name`, in any case.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<&Entry> {
+        let mut at = slot_of(name);
+        loop {
+            let number = self.slots[at];
+            if number == EMPTY {
+                return None;
+            }
+            let entry = &self.entries[number as usize];
+            if entry.spec.name.as_bytes().eq_ignore_ascii_case(name) {
+                return Some(entry);
+            }
+            at = (at + 1) % SLOTS;
+        }
+    }
+
+    /// The command at a place of this table.
+    pub fn at(&self, place: Place) -> &Entry {
+        let entry = &self.entries[place.command];
+        place
+            .subcommand
+            .map_or(entry, |sub| &entry.subcommands[sub])
+    }
+
+    /// All commands, without subcommands.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// All commands and subcommands.
+    pub fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.entries
+            .iter()
+            .flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands))
+    }
+
+    /// The full name of the command or subcommand with this [`Entry::id`].
+    pub fn name_of(&self, id: usize) -> &str {
+        // A container's number is followed by those of its subcommands.
+        let after = self.entries.partition_point(|entry| entry.id <= id);
+        let Some(entry) = after.checked_sub(1).map(|at| &self.entries[at]) else {
+            return "";
+        };
+        match entry.subcommands.get((id - entry.id).wrapping_sub(1)) {
+            Some(sub) => &sub.full_name,
+            None => &entry.full_name,
+        }
+    }
+
+    /// How many commands and subcommands there are: all [`Entry::id`] are below.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Entry {
+    /// The subcommand called `name`, in any case.
+    pub fn subcommand(&self, name: &[u8]) -> Option<&Entry> {
+        let is_it = |sub: &&Entry| sub.spec.name.as_bytes().eq_ignore_ascii_case(name);
+        self.subcommands.iter().find(is_it)
+    }
+
+    /// Whether it changes data.
+    pub fn is_write(&self) -> bool {
+        self.spec.has(flags::WRITE)
+    }
+}
+
+fn entry<F: Copy>(
+    command: &Command<F>,
+    wrap: impl Fn(F) -> Run + Copy,
+    parent: &str,
+    count: &mut usize,
+) -> Entry {
+    let id = *count;
+    *count += 1;
+    let spec = command.spec;
+    let full_name = if parent.is_empty() {
+        spec.name.to_owned()
+    } else {
+        format!("{parent}|{}", spec.name)
+    };
+    let subcommands = command
+        .subcommands
+        .iter()
+        .map(|sub| entry(sub, wrap, &full_name, count))
+        .collect();
+    let simple_keys = match (spec.scope, spec.keys) {
+        (Scope::Keys, [key]) => match (key.begin, key.find) {
+            (
+                Begin::Index(first),
+                Find::Range {
+                    last,
+                    step,
+                    limit: 0,
+                },
+            ) => Some((
+                first,
+                if last >= 0 { last + first as i32 } else { last },
+                step,
+            )),
+            _ => None,
+        },
+        _ => None,
+    };
+    let place = Place {
+        command: 0,
+        subcommand: None,
+    };
+    Entry {
+        spec,
+        run: wrap(command.run),
+        id,
+        full_name,
+        place,
+        subcommands,
+        simple_keys,
+    }
+}
+
+/// Mixes first and last bytes, letters in lower case, and the length. No loop, no copy.
+#[inline(always)]
+fn slot_of(name: &[u8]) -> usize {
+    let len = name.len();
+    let word = |at: usize| u32::from_le_bytes(name[at..at + 4].try_into().expect("four bytes"));
+    let (low, high) = if len >= 4 {
+        (word(0), word(len - 4))
+    } else if len > 0 {
+        (
+            u32::from(name[0]) | u32::from(name[len / 2]) << 8,
+            u32::from(name[len - 1]),
+        )
+    } else {
+        (0, 0)
+    };
+    let folded = (u64::from(low) | u64::from(high) << 32) | 0x2020_2020_2020_2020;
+    let mixed = (folded ^ len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 52) as usize % SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_found_by_its_name_in_any_case() {
+        let table = Table::new();
+        for entry in table.entries() {
+            let found = table
+                .find(entry.spec.name.to_uppercase().as_bytes())
+                .expect("it is there");
+            assert_eq!(found.id, entry.id);
+        }
+        for entry in table.all() {
+            assert_eq!(table.name_of(entry.id), entry.full_name);
+        }
+        assert!(table.find(b"nonsense").is_none());
+        assert!(table.find(b"").is_none());
+    }
+}

@@ -1,0 +1,400 @@
+//! What one thread knows, and how it works through a connection's input.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use protocol::{Limits, Reply};
+use reactor::{ConnId, Now};
+use store::Txn;
+
+use crate::admin;
+use crate::batch::{Batch, Stopped};
+use crate::clients::{ClientInfo, SocketDescription, flag};
+use crate::conn::{Conn, State, Token};
+use crate::dispatch::{self, Flow};
+use crate::flags::Config;
+use crate::limits::OUTPUT_PAUSE;
+use crate::session::{self, Session};
+use crate::shared::Shared;
+use crate::stats::ThreadStats;
+use crate::ticks::{Tick, Ticks};
+
+/// Output buffers kept for reuse, and how large they may be.
+const SPARE_BUFFERS: usize = 64;
+const SPARE_BYTES: usize = 128 << 10;
+
+/// The part of a worker that has no driver: everything that commands may reach.
+pub struct Thread {
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// This thread.
+    pub number: usize,
+    /// The settings, as of the last tick.
+    pub config: Arc<Config>,
+    /// The time, as of the last tick.
+    pub now: Now,
+    pub(crate) conns: Vec<Option<Box<Conn>>>,
+    pub(crate) ticks: Ticks,
+    pub(crate) last_tick: Tick,
+    /// Nanoseconds from which a command is worth noting.
+    pub(crate) observe_ns: u64,
+    /// Connections with something to send, to resume or to close.
+    pub(crate) dirty: Vec<ConnId>,
+    /// Connections that wait for the end of a pause.
+    pub(crate) paused: Vec<Token>,
+    /// Not more often than this.
+    pub(crate) next_http_warning_us: u64,
+    /// Connections that were over their soft output limit when they were last looked at.
+    pub(crate) over_soft_limit: Vec<Token>,
+    /// Where the slow round through all connections goes on.
+    pub(crate) next_to_look_at: usize,
+    config_version: u64,
+    batch: Batch,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Thread {
+    /// Thread `number` of a server.
+    pub fn new(shared: Arc<Shared>, number: usize) -> Self {
+        let config = shared.config();
+        Self {
+            number,
+            observe_ns: admin::threshold_ns(&config),
+            config,
+            now: Now::default(),
+            conns: Vec::new(),
+            ticks: Ticks::new(),
+            last_tick: Ticks::now(),
+            dirty: Vec::new(),
+            paused: Vec::new(),
+            next_http_warning_us: 0,
+            over_soft_limit: Vec::new(),
+            next_to_look_at: 0,
+            config_version: shared.config_version(),
+            batch: Batch::default(),
+            spare: Vec::new(),
+            shared,
+        }
+    }
+
+    /// Unix time in milliseconds.
+    #[inline(always)]
+    pub fn now_ms(&self) -> u64 {
+        self.now.wall_us / 1000
+    }
+
+    /// This thread's counters.
+    #[inline(always)]
+    pub fn stats<'s>(&self, shared: &'s Shared) -> &'s ThreadStats {
+        &shared.stats[self.number]
+    }
+
+    /// A new tick: the time, and the settings if they have changed.
+    pub(crate) fn begin_tick(&mut self, now: Now) {
+        self.now = now;
+        self.stats(&self.shared).ticks.add(1);
+        if self.shared.config_version() != self.config_version {
+            self.take_config();
+        }
+    }
+
+    /// Takes the settings of this moment over.
+    #[cold]
+    pub(crate) fn take_config(&mut self) {
+        self.config_version = self.shared.config_version();
+        self.config = self.shared.config();
+        self.observe_ns = admin::threshold_ns(&self.config);
+    }
+
+    /// A connection was taken over; false if there are too many.
+    pub(crate) fn opened(&mut self, id: ConnId, socket: SocketDescription) -> bool {
+        let client_id = self.shared.shared_stats.next_client_id();
+        let token = Token::new(id, client_id);
+        let info = ClientInfo::new(client_id, socket, (self.number, token.0), self.now_ms());
+        let info = Arc::new(info);
+        let max = self.config.network.maxclients as usize;
+        if !self.shared.clients.add(&info, max) {
+            return false;
+        }
+        self.stats(&self.shared).connections.add(1);
+        let session = Session::new(self.config.security.requirepass.is_empty());
+        let conn = Box::new(Conn::new(id, info, session));
+        if self.conns.len() <= id.index() {
+            self.conns.resize_with(id.index() + 1, || None);
+        }
+        self.conns[id.index()] = Some(conn);
+        true
+    }
+
+    /// A connection is gone.
+    pub(crate) fn closed(&mut self, id: ConnId) {
+        let Some(mut conn) = self.conns.get_mut(id.index()).and_then(Option::take) else {
+            return;
+        };
+        self.leave_pause(&mut conn);
+        session::end_monitor(&self.shared, &mut conn);
+        if conn.session.watch.is_some() {
+            // Who has closed the gate takes no shard's lock: shards are safe only from inside.
+            while !self.shared.store.enter(self.number) {
+                std::thread::yield_now();
+            }
+            session::drop_watches(&self.shared.store, &mut conn.session);
+            self.shared.store.leave(self.number);
+        }
+        self.shared.clients.remove(conn.info.id);
+    }
+
+    /// Bytes have come in.
+    pub(crate) fn received(&mut self, id: ConnId, data: &[u8]) {
+        let Some(mut conn) = self.conns.get_mut(id.index()).and_then(Option::take) else {
+            return;
+        };
+        let stats = self.stats(&self.shared);
+        stats.input_bytes.add(data.len() as u64);
+        stats.reads.add(1);
+        conn.info.net_in.add(data.len() as u64);
+        conn.info.active_ms.store(self.now_ms(), Ordering::Relaxed);
+        if conn.state == State::Closing {
+            // What comes after QUIT is not for us.
+        } else if conn.pending.is_empty() && conn.state == State::Ready {
+            let consumed = self.process(&mut conn, data);
+            self.keep(&mut conn, &data[consumed..]);
+        } else {
+            self.keep(&mut conn, data);
+            self.process_pending(&mut conn);
+        }
+        self.put_back(conn);
+    }
+
+    /// Takes a connection out to work on it, if it is still there; [`Thread::put_back`] follows.
+    pub(crate) fn take(&mut self, token: Token) -> Option<Box<Conn>> {
+        let slot = self.conns.get_mut(token.conn().index())?;
+        slot.take_if(|conn| conn.info.token == token.0)
+    }
+
+    /// A connection that waited may go on.
+    pub(crate) fn wake(&mut self, token: Token, waited: State) {
+        let Some(mut conn) = self.take(token) else {
+            return;
+        };
+        if conn.state == waited {
+            self.leave_pause(&mut conn);
+            conn.state = State::Ready;
+            self.process_pending(&mut conn);
+        }
+        self.put_back(conn);
+    }
+
+    /// Lets the connections go on that a pause has stopped; it may stop them again.
+    pub(crate) fn wake_paused(&mut self) {
+        for token in std::mem::take(&mut self.paused) {
+            self.wake(token, State::Paused);
+        }
+    }
+
+    fn enter_pause(&mut self, conn: &mut Conn) {
+        conn.state = State::Paused;
+        self.paused.push(Token(conn.info.token));
+        let blocked = &self.shared.shared_stats.blocked_clients;
+        blocked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn leave_pause(&mut self, conn: &mut Conn) {
+        if conn.state == State::Paused {
+            let blocked = &self.shared.shared_stats.blocked_clients;
+            blocked.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes something to a connection that isn't the reply to a command.
+    pub(crate) fn push(&mut self, token: Token, bytes: &[u8]) {
+        let Some(mut conn) = self.take(token) else {
+            return;
+        };
+        if conn.state != State::Closing {
+            conn.out.extend_from_slice(bytes);
+        }
+        self.put_back(conn);
+    }
+
+    /// Ends the work on a connection that was taken out.
+    pub(crate) fn put_back(&mut self, mut conn: Box<Conn>) {
+        let has_work = !conn.out.is_empty()
+            || conn.state == State::Closing
+            || conn.wants_recv_pause() != conn.recv_paused;
+        if has_work && !conn.is_dirty {
+            conn.is_dirty = true;
+            self.dirty.push(conn.id);
+        }
+        let id = conn.id;
+        self.conns[id.index()] = Some(conn);
+    }
+
+    /// Runs what is whole of the input that was kept.
+    fn process_pending(&mut self, conn: &mut Conn) {
+        if conn.state != State::Ready || conn.pending.len() < conn.wanted {
+            return;
+        }
+        let mut pending = std::mem::take(&mut conn.pending);
+        let consumed = self.process(conn, &pending);
+        if consumed < pending.len() {
+            pending.drain(..consumed);
+            conn.pending = pending;
+        }
+        // Idle connections keep no buffer.
+        let capacity = conn.pending.capacity() as u64;
+        conn.info.query_capacity.store(capacity, Ordering::Relaxed);
+    }
+
+    /// Runs the commands at the start of `input`; returns how much of it is done with.
+    fn process(&mut self, conn: &mut Conn, input: &[u8]) -> usize {
+        let shared = Arc::clone(&self.shared);
+        if conn.is_killed() {
+            conn.state = State::Closing;
+            return input.len();
+        }
+        conn.input_len = input.len();
+        while !shared.store.enter(self.number) {
+            if shared.store.park_at_gate(conn.waiter()) {
+                conn.state = State::Parked;
+                conn.wanted = 0;
+                return 0;
+            }
+        }
+        let mut out = std::mem::take(&mut conn.out);
+        if out.capacity() == 0 {
+            out = self.spare.pop().unwrap_or_default();
+        }
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut txn = Txn::new(&shared.store, self.number, conn.session.db, self.now_ms());
+        txn.touches = !conn.session.has(flag::NO_TOUCH);
+        txn.max_string = self.config.network.max_bulk_len;
+        let done = self.run_groups(&shared, conn, &mut txn, &mut batch, input, &mut out);
+        drop(txn);
+        shared.store.leave(self.number);
+        self.batch = batch;
+        conn.out = out;
+        let done = if conn.state == State::Closing {
+            input.len()
+        } else {
+            done
+        };
+        conn.publish(input.len() - done);
+        done
+    }
+
+    fn run_groups<'s>(
+        &mut self,
+        shared: &'s Shared,
+        conn: &mut Conn,
+        txn: &mut Txn<'s>,
+        batch: &mut Batch,
+        input: &[u8],
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let mut done = 0;
+        loop {
+            let limits = Limits {
+                max_bulk_len: self.config.network.max_bulk_len,
+                max_multibulk: i64::from(self.config.network.max_multi_bulk_len),
+                unauthenticated: !conn.session.authenticated,
+                ..Limits::default()
+            };
+            let stopped = batch.parse(&shared.table, conn, input, done, &limits);
+            let ran = self.run_group(shared, conn, txn, batch, input, out);
+            if ran > 0 {
+                done = batch.end(ran - 1);
+                conn.info.commands.add(ran as u64);
+            }
+            if ran < batch.len() || conn.state != State::Ready {
+                // What was parsed beyond is parsed again when it is its turn.
+                conn.parser = protocol::Parser::default();
+                conn.wanted = 0;
+                return done;
+            }
+            match stopped {
+                Stopped::Full => {}
+                Stopped::Incomplete { wanted } => {
+                    conn.wanted = wanted;
+                    return done;
+                }
+                // What is too large for a stranger may be all right by now.
+                Stopped::Error(_) if limits.unauthenticated && conn.session.authenticated => {
+                    conn.parser = protocol::Parser::default();
+                }
+                Stopped::Error(error) => {
+                    Reply::new(out, conn.session.resp3).protocol_error(&error);
+                    conn.state = State::Closing;
+                    return done;
+                }
+            }
+        }
+    }
+
+    /// Runs a parsed group; returns how many of its commands are done with.
+    fn run_group<'s>(
+        &mut self,
+        shared: &'s Shared,
+        conn: &mut Conn,
+        txn: &mut Txn<'s>,
+        batch: &mut Batch,
+        input: &[u8],
+        out: &mut Vec<u8>,
+    ) -> usize {
+        if conn.session.is_plain() && batch.prefetch(shared, conn, txn, input).is_err() {
+            conn.state = State::Parked;
+            return 0;
+        }
+        self.last_tick = Ticks::now();
+        for number in 0..batch.len() {
+            let args = batch.args(number, input);
+            if args.len() == 0 {
+                continue;
+            }
+            let entry = batch.entry(number, &shared.table);
+            match dispatch::execute(shared, self, conn, txn, (entry, args), out) {
+                Flow::Next if out.len() + conn.unsent <= OUTPUT_PAUSE => {}
+                Flow::Next => {
+                    conn.state = State::Throttled;
+                    return number + 1;
+                }
+                Flow::Park => {
+                    conn.state = State::Parked;
+                    return number;
+                }
+                Flow::Pause => {
+                    self.enter_pause(conn);
+                    return number;
+                }
+                Flow::Close => {
+                    conn.state = State::Closing;
+                    return number + 1;
+                }
+            }
+        }
+        batch.len()
+    }
+
+    /// A buffer of a connection has left the driver.
+    pub(crate) fn sent(&mut self, id: ConnId, buffer: Vec<u8>) {
+        if let Some(Some(conn)) = self.conns.get_mut(id.index()) {
+            conn.unsent -= buffer.len().min(conn.unsent);
+            conn.info
+                .output_bytes
+                .store(conn.unsent as u64, Ordering::Relaxed);
+            if conn.state == State::Throttled && !conn.is_dirty {
+                conn.is_dirty = true;
+                self.dirty.push(id);
+            }
+        }
+        self.recycle(buffer);
+    }
+
+    /// A buffer whose bytes were sent.
+    pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! One thread's loop: poll, work through what came in, send, look after time.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use reactor::{CloseMode, CloseReason, ConnId, Driver, Endpoint, Handler, Mailbox, Now};
+
+use crate::admin;
+use crate::clients::SocketDescription;
+use crate::conn::{Conn, State, Token};
+use crate::limits::{OUTPUT_PAUSE, OUTPUT_RESUME};
+use crate::message::Message;
+use crate::pause::Paused;
+use crate::shared::Shared;
+use crate::start::tcp_options;
+use crate::thread::Thread;
+
+/// The search for expired keys may take one part in so many of a thread's time.
+const EXPIRE_SHARE: u32 = 50;
+
+/// A thread's event loop.
+pub struct Worker<D: Driver> {
+    driver: D,
+    core: Core<D::Socket>,
+    mailbox: Mailbox<Message>,
+    /// Sockets that other threads hand over.
+    sockets: Mailbox<D::Socket>,
+    spread: Vec<reactor::Sender<D::Socket>>,
+    next_thread: usize,
+    next_cron_us: u64,
+    /// The `tcp-keepalive` that accepted sockets have inherited.
+    inherited_keepalive: u32,
+    stopping: bool,
+}
+
+/// What the driver reports to.
+struct Core<S> {
+    thread: Thread,
+    accepted: Vec<S>,
+}
+
+impl<S> Handler<S> for Core<S> {
+    fn tick(&mut self, now: Now) {
+        self.thread.begin_tick(now);
+    }
+
+    fn accepted(&mut self, socket: S) {
+        self.accepted.push(socket);
+    }
+
+    fn received(&mut self, conn: ConnId, data: &[u8]) {
+        self.thread.received(conn, data);
+    }
+
+    fn sent(&mut self, conn: ConnId, buf: Vec<u8>) {
+        self.thread.sent(conn, buf);
+    }
+
+    fn closed(&mut self, conn: ConnId, _: CloseReason) {
+        self.thread.closed(conn);
+    }
+}
+
+impl<D: Driver> Worker<D>
+where
+    D::Socket: Endpoint,
+{
+    /// The loop of thread `number` over this driver.
+    pub fn new(shared: Arc<Shared>, number: usize, driver: D) -> Self {
+        let mailbox = Mailbox::new(driver.waker());
+        let sockets = Mailbox::new(driver.waker());
+        shared.set_mailbox(number, mailbox.sender());
+        let wake = mailbox.sender();
+        shared
+            .store
+            .set_waker(number, move |token| wake.post(Message::Wake(token)));
+        let mut thread = Thread::new(shared, number);
+        thread.begin_tick(driver.now());
+        let inherited_keepalive = thread.config.network.tcp_keepalive;
+        Self {
+            driver,
+            core: Core {
+                thread,
+                accepted: Vec::new(),
+            },
+            mailbox,
+            sockets,
+            spread: Vec::new(),
+            next_thread: 0,
+            next_cron_us: 0,
+            inherited_keepalive,
+            stopping: false,
+        }
+    }
+
+    /// The driver, to add listeners.
+    pub fn driver(&mut self) -> &mut D {
+        &mut self.driver
+    }
+
+    /// Where this thread takes sockets over.
+    pub fn socket_sender(&self) -> reactor::Sender<D::Socket> {
+        self.sockets.sender()
+    }
+
+    /// Accepted sockets go to these threads in turn.
+    pub fn spread_to(&mut self, threads: Vec<reactor::Sender<D::Socket>>) {
+        self.spread = threads;
+    }
+
+    /// Runs until the server shuts down.
+    pub fn run(&mut self) -> io::Result<()> {
+        while !self.stopping {
+            self.tick(None)?;
+        }
+        Ok(())
+    }
+
+    /// One turn of the loop, waiting at most `max_wait`.
+    pub fn tick(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
+        let mut wait = max_wait.map_or(self.wait(), |max| max.min(self.wait()));
+        let may_sleep = self.mailbox.prepare_sleep() && self.sockets.prepare_sleep();
+        if !may_sleep {
+            wait = Duration::ZERO;
+        }
+        let polled = self.driver.poll(Some(wait), &mut self.core);
+        self.mailbox.awake();
+        self.sockets.awake();
+        polled?;
+        self.read_mail();
+        self.take_sockets();
+        self.end_pause();
+        if self.core.thread.now.mono_us >= self.next_cron_us {
+            self.cron();
+        }
+        self.flush();
+        Ok(())
+    }
+
+    /// How long there is nothing to do.
+    fn wait(&self) -> Duration {
+        let thread = &self.core.thread;
+        if !thread.dirty.is_empty() {
+            return Duration::ZERO;
+        }
+        let mut until_us = self.next_cron_us;
+        if !thread.paused.is_empty() {
+            until_us = until_us.min(thread.shared.pause_end_us());
+        }
+        Duration::from_micros(until_us.saturating_sub(self.driver.now().mono_us))
+    }
+
+    fn read_mail(&mut self) {
+        while let Some(message) = self.mailbox.pop() {
+            let thread = &mut self.core.thread;
+            match message {
+                Message::Wake(token) => thread.wake(Token(token), State::Parked),
+                Message::Kill(token) => self.kill(Token(token)),
+                Message::Push(token, bytes) => thread.push(Token(token), &bytes),
+                Message::PauseChanged => thread.wake_paused(),
+                Message::Shutdown => self.stopping = true,
+            }
+        }
+    }
+
+    /// Wakes the connections that waited for the end of a pause, when it has come.
+    fn end_pause(&mut self) {
+        let thread = &mut self.core.thread;
+        if !thread.paused.is_empty() && thread.shared.paused(thread.now.mono_us) == Paused::Nothing
+        {
+            thread.shared.forget_pause(thread.now.mono_us);
+            thread.wake_paused();
+        }
+    }
+
+    fn kill(&mut self, token: Token) {
+        let slot = self.core.thread.conns.get(token.conn().index());
+        if slot.is_some_and(|c| c.as_ref().is_some_and(|c| c.info.token == token.0)) {
+            self.driver.close(token.conn(), CloseMode::Now);
+        }
+    }
+
+    fn take_sockets(&mut self) {
+        for socket in std::mem::take(&mut self.core.accepted) {
+            if self.spread.is_empty() {
+                self.adopt(socket);
+            } else {
+                self.spread[self.next_thread].post(socket);
+                self.next_thread = (self.next_thread + 1) % self.spread.len();
+            }
+        }
+        while let Some(socket) = self.sockets.pop() {
+            self.adopt(socket);
+        }
+    }
+
+    fn adopt(&mut self, socket: D::Socket) {
+        let description = SocketDescription {
+            addr: socket.peer(),
+            laddr: socket.local(),
+            fd: socket.fd(),
+            is_unix: socket.is_unix(),
+        };
+        let network = &self.core.thread.config.network;
+        if network.tcp_keepalive != self.inherited_keepalive && !description.is_unix {
+            // Fails only when the peer is gone already.
+            let _ = socket.set_options(&tcp_options(network));
+        }
+        // A socket that broke before it got here is nobody's loss.
+        let Ok(id) = self.driver.adopt(socket) else {
+            return;
+        };
+        if !self.core.thread.opened(id, description) {
+            let refusal = b"-ERR max number of clients reached\r\n".to_vec();
+            self.driver.send(id, refusal);
+            self.driver.close(id, CloseMode::Flush);
+            let rejected = &self.core.thread.shared.shared_stats.rejected_connections;
+            rejected.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn cron(&mut self) {
+        let thread = &mut self.core.thread;
+        let hz = thread.config.process.hz.clamp(1, 500);
+        let period = Duration::from_secs(1) / hz;
+        self.next_cron_us = thread.now.mono_us + period.as_micros() as u64;
+        thread.ticks.calibrate();
+        let (store, now_us) = (&thread.shared.store, thread.now.mono_us);
+        thread.shared.forget_pause(now_us);
+        let is_paused = thread.shared.paused(now_us) != Paused::Nothing;
+        if !is_paused && store.enter(thread.number) {
+            let start = Instant::now();
+            store.expire_cycle(thread.number, thread.now_ms(), period / EXPIRE_SHARE);
+            store.leave(thread.number);
+            let took = (thread.now_ms() / 1000, start.elapsed().as_nanos() as u64);
+            admin::note_event(&thread.shared, &thread.config, "expire-cycle", took);
+        }
+        if thread.number == 0 {
+            admin::cron(&thread.shared, now_us);
+        }
+        let driver = &self.driver;
+        thread.look_at_the_slow(|id| driver.unsent(id));
+        thread.look_at_the_silent(hz as usize);
+    }
+
+    /// Sends what the tick's commands have answered.
+    fn flush(&mut self) {
+        let mut dirty = std::mem::take(&mut self.core.thread.dirty);
+        for id in dirty.drain(..) {
+            self.flush_one(id);
+        }
+        let thread = &mut self.core.thread;
+        if thread.dirty.is_empty() {
+            thread.dirty = dirty;
+        }
+    }
+
+    /// Sends what a connection has to say, and does what its state asks of the driver.
+    fn flush_one(&mut self, id: ConnId) {
+        let slot = self.core.thread.conns.get_mut(id.index());
+        let Some(mut conn) = slot.and_then(Option::take) else {
+            return;
+        };
+        conn.is_dirty = false;
+        let mut waiting = conn.out.len();
+        if conn.unsent > 0 {
+            waiting += self.driver.unsent(id);
+        }
+        // Before anything of it is sent: a reply that is too long isn't sent in part.
+        self.core.thread.limit_output(&mut conn, waiting);
+        if conn.is_killed() {
+            self.driver.close(id, CloseMode::Now);
+        } else {
+            self.send(&mut conn);
+            if conn.state == State::Closing {
+                self.driver.close(id, CloseMode::Flush);
+            } else if conn.state == State::Ready && conn.unsent > OUTPUT_PAUSE {
+                conn.state = State::Throttled;
+            }
+        }
+        let pause = conn.wants_recv_pause();
+        if pause != conn.recv_paused {
+            conn.recv_paused = pause;
+            if pause {
+                self.driver.pause_recv(id);
+            } else {
+                self.driver.resume_recv(id);
+            }
+        }
+        let (state, token, unsent) = (conn.state, Token(conn.info.token), conn.unsent);
+        let thread = &mut self.core.thread;
+        thread.conns[id.index()] = Some(conn);
+        if state == State::Throttled && unsent <= OUTPUT_RESUME {
+            thread.wake(token, State::Throttled);
+        }
+    }
+
+    fn send(&mut self, conn: &mut Conn) {
+        if conn.out.is_empty() {
+            return;
+        }
+        let out = std::mem::take(&mut conn.out);
+        let len = out.len();
+        let (thread, info) = (&mut self.core.thread, &conn.info);
+        let stats = thread.stats(&thread.shared);
+        stats.output_bytes.add(len as u64);
+        stats.writes.add(1);
+        info.net_out.add(len as u64);
+        info.active_ms.store(thread.now_ms(), Ordering::Relaxed);
+        if let Some(buffer) = self.driver.send(conn.id, out) {
+            thread.recycle(buffer);
+            return;
+        }
+        conn.unsent += len;
+        let output = &conn.info.output_bytes;
+        output.store(conn.unsent as u64, Ordering::Relaxed);
+    }
+}
