@@ -1,0 +1,175 @@
+"""INFO, CONFIG, COMMAND and the other server commands, as clients and exporters read them."""
+
+import socket
+import threading
+import time
+
+import pytest
+import redis
+
+from conftest import wait_until
+
+SECTIONS = {
+    "server": ["redis_version", "redis_mode", "os", "arch_bits", "process_id", "run_id", "tcp_port",
+               "uptime_in_seconds", "uptime_in_days", "hz", "executable", "config_file"],
+    "clients": ["connected_clients", "maxclients", "blocked_clients", "tracking_clients",
+                "client_recent_max_input_buffer", "client_recent_max_output_buffer"],
+    "memory": ["used_memory", "used_memory_human", "used_memory_rss", "used_memory_peak",
+               "maxmemory", "maxmemory_policy", "mem_fragmentation_ratio", "mem_allocator",
+               "total_system_memory", "used_memory_lua", "lazyfree_pending_objects"],
+    "persistence": ["loading", "rdb_changes_since_last_save", "rdb_bgsave_in_progress",
+                    "rdb_last_save_time", "aof_enabled"],
+    "stats": ["total_connections_received", "total_commands_processed", "keyspace_hits",
+              "instantaneous_ops_per_sec", "total_net_input_bytes", "total_net_output_bytes",
+              "rejected_connections", "expired_keys", "evicted_keys", "keyspace_misses",
+              "pubsub_channels", "total_error_replies"],
+    "replication": ["role", "connected_slaves", "master_replid", "master_repl_offset"],
+    "cpu": ["used_cpu_sys", "used_cpu_user"],
+    "cluster": ["cluster_enabled"],
+}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_info_section(db, section):
+    info = db.info(section)
+    assert [field for field in SECTIONS[section] if field not in info] == []
+
+
+def test_info_of_everything(db):
+    db.set("a", 1, ex=100)
+    db.set("b", 1)
+    db.get("b")
+    info = db.info("everything")
+    assert info["role"] == "master" and info["cmdstat_get"]["calls"] >= 1
+    assert info["db0"]["keys"] == 2 and info["db0"]["expires"] == 1
+    assert info["used_memory"] > 0 and info["redis_mode"] == "standalone"
+    assert "db0" in db.info() and "cmdstat_get" not in db.info()
+
+
+def test_info_counts_hits_and_misses(db):
+    db.config_resetstat()
+    db.set("key", 1)
+    for _ in range(3):
+        db.get("key")
+    db.get("absent")
+    stats = db.info("stats")
+    assert stats["keyspace_hits"] == 3 and stats["keyspace_misses"] == 1
+
+
+def test_config(db):
+    old = db.config_get("slowlog-max-len")["slowlog-max-len"]
+    assert db.config_set("slowlog-max-len", 77)
+    assert db.config_get("slowlog-max-*") == {"slowlog-max-len": "77"}
+    assert db.config_set("slowlog-max-len", old)
+    several = db.config_get("maxmemory", "maxclients")
+    assert set(several) == {"maxmemory", "maxclients"}
+    with pytest.raises(redis.ResponseError, match="Unknown option|no such configuration"):
+        db.config_set("no-such-thing", 1)
+    with pytest.raises(redis.ResponseError, match="CONFIG SET failed"):
+        db.config_set("maxmemory", "much")
+
+
+def test_command_introspection(db):
+    assert db.command_count() > 100
+    assert set(db.command_list(category="bitmap")) >= {"setbit", "getbit", "bitcount"}
+    assert db.command_getkeys("MSET", "a", "1", "b", "2") == ["a", "b"]
+    assert "get" in str(db.execute_command("COMMAND", "INFO", "get"))
+
+
+def test_time_echo_dbsize(db):
+    seconds, micros = db.time()
+    assert abs(seconds - time.time()) < 5 and 0 <= micros < 1_000_000
+    assert db.echo("hello") == "hello" and db.ping()
+    db.mset({"a": 1, "b": 2})
+    assert db.dbsize() == 2
+    assert "ver" in str(db.execute_command("LOLWUT")).lower()
+
+
+def test_slowlog(db):
+    db.config_set("slowlog-log-slower-than", 0)
+    db.slowlog_reset()
+    db.set("key", "value")
+    assert db.slowlog_len() >= 1
+    assert any("SET key value" in str(entry["command"]) for entry in db.slowlog_get(10))
+    db.config_set("slowlog-log-slower-than", 10_000)
+    assert db.slowlog_reset()
+
+
+def test_memory_usage(db):
+    db.set("small", "x")
+    db.set("big", "x" * 100_000)
+    assert 1 <= db.memory_usage("small") < 200
+    assert 100_000 <= db.memory_usage("big") < 150_000
+    assert db.memory_usage("absent") is None
+    assert db.memory_stats()["total.allocated"] > 0
+
+
+def test_used_memory_follows(db):
+    before = db.info("memory")["used_memory"]
+    db.set("big", "x" * 10_000_000)
+    assert db.info("memory")["used_memory"] >= before + 9_000_000
+    db.delete("big")
+    wait_until(lambda: db.info("memory")["used_memory"] < before + 5_000_000, "it comes back")
+
+
+def test_maxmemory_refuses_writes(own_server):
+    client = redis.Redis(port=own_server().port)
+    client.set("key", 1)
+    client.config_set("maxmemory", 1)
+    client.config_set("maxmemory-policy", "noeviction")
+    with pytest.raises(redis.ResponseError, match="command not allowed when used memory"):
+        client.set("key", 2)
+    assert client.get("key") == b"1" and client.delete("key") == 1
+    client.config_set("maxmemory", 0)
+    assert client.set("key", 2)
+
+
+def test_monitor(db, connect):
+    seen = []
+    watcher = connect(decode_responses=True)
+    with watcher.monitor() as monitor:
+        def listen():
+            for command in monitor.listen():
+                seen.append(command["command"])
+                if "last" in command["command"]:
+                    return
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        db.set("key", "some value")
+        db.echo("last")
+        thread.join(10)
+    assert any(c.lower().startswith("set key") for c in seen)
+
+
+def test_latency(db):
+    assert db.execute_command("LATENCY", "RESET") >= 0
+    assert db.execute_command("LATENCY", "LATEST") == []
+    db.set("key", 1)
+    assert "set" in str(db.execute_command("LATENCY", "HISTOGRAM", "set"))
+
+
+def test_wait_without_replicas(db):
+    db.set("key", 1)
+    assert db.execute_command("WAIT", 0, 10) == 0
+    assert db.execute_command("WAIT", 1, 10) == 0
+
+
+def test_unknown_command(db):
+    with pytest.raises(redis.ResponseError, match="unknown command 'NOSUCH'"):
+        db.execute_command("NOSUCH", "a", "b")
+    with pytest.raises(redis.ResponseError, match="unknown subcommand 'NOSUCH'"):
+        db.execute_command("CLIENT", "NOSUCH")
+
+
+def test_shutdown_ends_the_process(own_server):
+    server = own_server()
+    with socket.create_connection(("127.0.0.1", server.port)) as conn:
+        conn.sendall(b"SET key value\r\nSHUTDOWN NOSAVE\r\n")
+        assert conn.makefile("rb").read() in (b"", b"+OK\r\n")
+    assert server.process.wait(10) == 0
+
+
+def test_sigterm_ends_the_process(own_server):
+    server = own_server()
+    assert server.stop() == 0
