@@ -13,15 +13,21 @@ mod args;
 pub mod bitmap;
 mod error;
 pub mod generic;
+pub mod geo;
+pub mod hash;
 pub mod hyperloglog;
 pub mod keys;
+pub mod list;
 #[cfg(test)]
 mod peer_tests;
+pub mod set;
 pub mod spec;
+pub mod stream;
 pub mod string;
 pub mod syntax;
 #[cfg(test)]
 mod testing;
+pub mod zset;
 
 pub use args::{Args, OwnedArgs};
 pub use error::{CommandError, CommandResult};
@@ -39,4 +45,10 @@ pub const FAMILIES: &[&[DataCommand]] = &[
     generic::COMMANDS,
     bitmap::COMMANDS,
     hyperloglog::COMMANDS,
+    list::COMMANDS,
+    hash::COMMANDS,
+    set::COMMANDS,
+    zset::COMMANDS,
+    geo::COMMANDS,
+    stream::COMMANDS,
 ];

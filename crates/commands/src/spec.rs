@@ -1,7 +1,16 @@
 //! The declaration of a command: one value from which COMMAND, lock planning, access control and
 //! the documentation are derived. Field for field what Redis's COMMAND INFO and COMMAND DOCS tell.
 
+use protocol::Reply;
+use store::{Served, Txn};
+
 use crate::keys::KeySpec;
+use crate::{Args, CommandError};
+
+/// Serves a client that waits: does what its command does, on one key of which there is news.
+/// Whether it did; [`Served::Needs`] asks for the lock of a key that the command writes to.
+pub type ServeRun =
+    fn(&mut Txn<'_>, Args<'_>, &[u8], &mut Reply<'_>) -> Result<Served, CommandError>;
 
 /// A command: its declaration and what runs it (`F` differs between data and session commands).
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +54,8 @@ pub struct Spec {
     pub syntax: &'static str,
     /// Redis's command tips, e.g. `request_policy:multi_shard`.
     pub tips: &'static [&'static str],
+    /// How it is done for a client that has waited for it; `None` if it never waits.
+    pub serve: Option<ServeRun>,
 }
 
 impl Spec {
@@ -65,6 +76,7 @@ impl Spec {
             summary: "",
             syntax: "",
             tips: &[],
+            serve: None,
         }
     }
 

@@ -106,6 +106,10 @@ impl Fixture {
             if let Err(error) = (command.run)(txn, args, &mut reply) {
                 reply.error(&error.text());
             }
+            if let Some(wait) = txn.take_wait() {
+                let keys = wait.keys.iter().map(|key| String::from_utf8_lossy(key));
+                reply.raw(format!("waits for {}", keys.collect::<Vec<_>>().join(" ")).as_bytes());
+            }
             txn.commit(args.iter());
             txn.release();
         });

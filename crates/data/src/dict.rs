@@ -9,6 +9,7 @@ use crate::hash::{KeyHash, KeyHasher};
 use crate::prefetch::prefetch;
 use crate::record::{self, Kind, Record};
 use crate::table::{Place, Records, Table};
+use crate::types::{Collection, Hash, List, Set, Zset};
 use crate::value::{Value, Values};
 
 /// A value to be stored.
@@ -20,6 +21,8 @@ pub enum NewValue<'a> {
     Raw(&'a [u8]),
     /// An integer.
     Int(i64),
+    /// A packed collection of this kind.
+    Packed(Kind, &'a [u8]),
     /// Anything too large for a record.
     External(Value),
 }
@@ -33,6 +36,8 @@ pub enum ValueRef<'a> {
     Raw(&'a [u8]),
     /// An integer.
     Int(i64),
+    /// A packed collection of this kind.
+    Packed(Kind, &'a [u8]),
     /// Anything too large for a record.
     External(&'a Value),
 }
@@ -41,7 +46,11 @@ impl ValueRef<'_> {
     /// The type, as the TYPE command names it.
     pub fn type_name(self) -> &'static str {
         match self {
-            Self::Str(_) | Self::Raw(_) | Self::Int(_) => "string",
+            Self::Packed(Kind::List, _) => "list",
+            Self::Packed(Kind::Hash, _) => "hash",
+            Self::Packed(Kind::Set, _) => "set",
+            Self::Packed(Kind::Zset, _) => "zset",
+            Self::Str(_) | Self::Raw(_) | Self::Int(_) | Self::Packed(..) => "string",
             Self::External(value) => value.type_name(),
         }
     }
@@ -53,7 +62,11 @@ impl ValueRef<'_> {
         match self {
             Self::Int(_) => "int",
             Self::Str(bytes) if bytes.len() <= EMBEDDED_MAX => "embstr",
-            Self::Str(_) | Self::Raw(_) => "raw",
+            Self::Packed(Kind::List, bytes) => List::view_packed(bytes).encoding(),
+            Self::Packed(Kind::Hash, bytes) => Hash::view_packed(bytes).encoding(),
+            Self::Packed(Kind::Set, bytes) => Set::view_packed(bytes).encoding(),
+            Self::Packed(Kind::Zset, bytes) => Zset::view_packed(bytes).encoding(),
+            Self::Str(_) | Self::Raw(_) | Self::Packed(..) => "raw",
             Self::External(value) => value.encoding(),
         }
     }
@@ -184,6 +197,7 @@ impl Dict {
             Kind::StrRaw => ValueRef::Raw(record.value()),
             Kind::Int => ValueRef::Int(record.int()),
             Kind::External => ValueRef::External(self.values.get(record.external())),
+            kind => ValueRef::Packed(kind, record.value()),
         }
     }
 
@@ -452,6 +466,9 @@ fn to_stored<'a>(key: &[u8], value: &NewValue<'a>, int: &'a mut [u8; 8]) -> (Kin
         NewValue::Raw(bytes) if record::fits_inline(key.len(), bytes.len()) => {
             (Kind::StrRaw, bytes)
         }
+        NewValue::Packed(kind, bytes) if record::fits_inline(key.len(), bytes.len()) => {
+            (*kind, bytes)
+        }
         _ => (Kind::External, &[]),
     }
 }
@@ -461,6 +478,7 @@ fn into_external(value: NewValue<'_>) -> Value {
     match value {
         NewValue::External(value) => value,
         NewValue::Str(bytes) | NewValue::Raw(bytes) => Value::Str(bytes.to_vec()),
+        NewValue::Packed(kind, bytes) => Value::from_packed(kind, bytes.to_vec()),
         NewValue::Int(_) => unreachable!("an integer is kept in its record"),
     }
 }

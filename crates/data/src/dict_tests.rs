@@ -57,6 +57,7 @@ fn content_at(dict: &Dict, entry: Entry) -> Content {
         ValueRef::Str(bytes) | ValueRef::Raw(bytes) => Content::Str(bytes.to_vec()),
         ValueRef::Int(value) => Content::Int(value),
         ValueRef::External(Value::Str(bytes)) => Content::Str(bytes.clone()),
+        other => unreachable!("these tests only store strings: {other:?}"),
     }
 }
 

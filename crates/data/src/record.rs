@@ -32,6 +32,14 @@ pub enum Kind {
     Int = 2,
     /// The number of a [`crate::Value`] kept beside the records.
     External = 3,
+    /// A packed list.
+    List = 4,
+    /// A packed hash.
+    Hash = 5,
+    /// A packed set.
+    Set = 6,
+    /// A packed sorted set.
+    Zset = 7,
 }
 
 impl Kind {
@@ -40,7 +48,11 @@ impl Kind {
             0 => Kind::Str,
             1 => Kind::StrRaw,
             2 => Kind::Int,
-            _ => Kind::External,
+            3 => Kind::External,
+            4 => Kind::List,
+            5 => Kind::Hash,
+            6 => Kind::Set,
+            _ => Kind::Zset,
         }
     }
 }
@@ -67,7 +79,7 @@ pub fn layout(key_len: usize, has_expiry: bool, value_len: usize) -> Layout {
     }
 }
 
-/// True when a string value of this length is kept inside the record.
+/// True when a value of this length is kept inside the record.
 #[inline]
 pub fn fits_inline(key_len: usize, value_len: usize) -> bool {
     layout(key_len, true, value_len).len <= SHARED_MAX

@@ -1,17 +1,62 @@
 //! Values too large for a record, or too rich: a record then holds their number in [`Values`].
 
+use crate::record::Kind;
+use crate::types::{Collection, Hash, List, Set, Stream, Zset};
+
 /// A value that lives outside its record.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// A string longer than a record takes.
     Str(Vec<u8>),
+    /// A list.
+    List(List),
+    /// A hash.
+    Hash(Hash),
+    /// A set.
+    Set(Set),
+    /// A sorted set.
+    Zset(Zset),
+    /// A stream.
+    Stream(Box<Stream>),
+}
+
+/// Does the same with the collection in a value, whatever its type.
+macro_rules! each_type {
+    ($value:expr, $bytes:pat => $str:expr, $it:pat => $other:expr) => {
+        match $value {
+            Value::Str($bytes) => $str,
+            Value::List($it) => $other,
+            Value::Hash($it) => $other,
+            Value::Set($it) => $other,
+            Value::Zset($it) => $other,
+            Value::Stream($it) => $other,
+        }
+    };
 }
 
 impl Value {
+    /// The collection of this kind whose packed form is `bytes`.
+    pub fn from_packed(kind: Kind, bytes: Vec<u8>) -> Self {
+        match kind {
+            Kind::List => List::from_packed(bytes).into_value(),
+            Kind::Hash => Hash::from_packed(bytes).into_value(),
+            Kind::Set => Set::from_packed(bytes).into_value(),
+            Kind::Zset => Zset::from_packed(bytes).into_value(),
+            Kind::Str | Kind::StrRaw | Kind::Int | Kind::External => {
+                unreachable!("{kind:?} isn't a kind of packed collections")
+            }
+        }
+    }
+
     /// The type, as the TYPE command names it.
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::Str(_) => "string",
+            Value::List(_) => "list",
+            Value::Hash(_) => "hash",
+            Value::Set(_) => "set",
+            Value::Zset(_) => "zset",
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -19,21 +64,22 @@ impl Value {
     pub fn encoding(&self) -> &'static str {
         match self {
             Value::Str(_) => "raw",
+            Value::List(list) => list.encoding(),
+            Value::Hash(hash) => hash.encoding(),
+            Value::Set(set) => set.encoding(),
+            Value::Zset(zset) => zset.encoding(),
+            Value::Stream(_) => "stream",
         }
     }
 
     /// Bytes of memory behind this value, without its own size. O(1).
     pub fn heap_bytes(&self) -> usize {
-        match self {
-            Value::Str(bytes) => bytes.capacity(),
-        }
+        each_type!(self, bytes => bytes.capacity(), it => it.heap_bytes())
     }
 
     /// How many steps dropping it takes: the allocations it is made of. O(1).
     pub fn drop_cost(&self) -> usize {
-        match self {
-            Value::Str(_) => 1,
-        }
+        each_type!(self, _ => 1, it => it.drop_cost())
     }
 }
 

@@ -2,11 +2,13 @@
 //! watchers, the log of effects.
 //!
 //! Reading order: [`lock`] and [`gate`] (who may touch what), [`shard`] (what a lock guards),
-//! [`store`] (all shards), [`txn`] (what a command sees), [`expire`], [`log`], [`reaper`].
+//! [`store`] (all shards), [`txn`] (what a command sees), [`blocked`] (who waits for keys), [`expire`],
+//! [`log`], [`reaper`].
 //!
 //! Invariants: a transaction never suspends while it holds a lock; a thread never sleeps on a shard
 //! lock; several locks are taken in ascending order, all or none.
 
+pub mod blocked;
 pub mod expire;
 pub mod gate;
 pub mod lock;
@@ -17,10 +19,13 @@ pub mod shard;
 pub mod stats;
 pub mod store;
 mod sync;
+pub mod thresholds;
 pub mod txn;
 
+pub use blocked::{AtEnd, Blocked, Serve, Served, Wait};
 pub use log::{Effect, Event, LogReader};
 pub use shard::{Db, WatchFlag};
 pub use store::{Store, StoreOptions};
 pub use sync::Waiter;
-pub use txn::{Found, Owned, Parked, Shards, Str, Txn, WrongType};
+pub use thresholds::Thresholds;
+pub use txn::{Found, Owned, Parked, Shards, Str, Txn, Unserved, WrongType};

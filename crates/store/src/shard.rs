@@ -1,12 +1,13 @@
 //! What one lock guards: a shard's part of every database.
 
 use std::cell::UnsafeCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use data::{Dict, KeyHasher};
 
+use crate::blocked::Blocked;
 use crate::lock::ShardLock;
 
 /// Says whether a key that a client watches has changed. Shared by the client and its keys' shards.
@@ -31,6 +32,8 @@ pub struct Db {
     /// Its keys.
     pub dict: Dict,
     watched: HashMap<Box<[u8]>, Vec<Arc<WatchFlag>>>,
+    /// Who waits for keys, first come first.
+    awaited: HashMap<Box<[u8]>, VecDeque<Arc<Blocked>>>,
 }
 
 impl Db {
@@ -38,6 +41,7 @@ impl Db {
         Self {
             dict: Dict::new(hasher),
             watched: HashMap::new(),
+            awaited: HashMap::new(),
         }
     }
 
@@ -70,7 +74,46 @@ impl Db {
         self.watched.keys().map(|key| &key[..])
     }
 
-    /// Exchanges the keys of two databases, but not who watches them.
+    /// Has `blocked` wait for `key`, behind those who do already.
+    pub(crate) fn wait_for(&mut self, key: &[u8], blocked: &Arc<Blocked>) {
+        let queue = self.awaited.entry(key.into()).or_default();
+        queue.push_back(Arc::clone(blocked));
+    }
+
+    /// Ends a wait.
+    pub(crate) fn end_wait(&mut self, key: &[u8], blocked: &Arc<Blocked>) {
+        if let Some(queue) = self.awaited.get_mut(key) {
+            queue.retain(|other| !Arc::ptr_eq(other, blocked));
+            if queue.is_empty() {
+                self.awaited.remove(key);
+            }
+        }
+    }
+
+    /// Whether someone waits for `key`.
+    pub(crate) fn is_awaited(&self, key: &[u8]) -> bool {
+        self.awaited.contains_key(key)
+    }
+
+    /// Who is next to be served with `key`, from this place of its queue on: whoever waits for it
+    /// or, if it doesn't exist, whoever wants to know that.
+    pub(crate) fn next_waiting(
+        &self,
+        key: &[u8],
+        from: usize,
+        exists: bool,
+    ) -> Option<(usize, Arc<Blocked>)> {
+        let queue = self.awaited.get(key)?.iter().enumerate().skip(from);
+        let mut wanted = queue.filter(|(_, blocked)| exists || blocked.even_if_gone());
+        wanted.next().map(|(at, blocked)| (at, Arc::clone(blocked)))
+    }
+
+    /// Keys that someone waits for.
+    pub(crate) fn awaited_keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.awaited.keys().map(|key| &key[..])
+    }
+
+    /// Exchanges the keys of two databases, but not who watches them or waits for them.
     pub(crate) fn swap_dict(&mut self, other: &mut Db) {
         std::mem::swap(&mut self.dict, &mut other.dict);
     }

@@ -12,6 +12,7 @@ use crate::reaper::{Garbage, Reaper};
 use crate::shard::{Shard, ShardData};
 use crate::stats::Stats;
 use crate::sync::{Waiter, yield_now};
+use crate::thresholds::Thresholds;
 
 /// How a store is made.
 #[derive(Clone, Debug)]
@@ -39,12 +40,12 @@ pub struct Store {
     randoms: Box<[Random]>,
     reaper: Reaper,
     log: Log,
-    /// How many watched keys there are: lets writes skip the look at the watchers.
+    /// How many keys are watched or waited for: lets writes skip the look at who does.
     pub(crate) watching: AtomicUsize,
     /// False when DEBUG SET-ACTIVE-EXPIRE 0 was given.
     pub active_expire: AtomicBool,
-    /// The longest that a sparse HyperLogLog may be (`hll-sparse-max-bytes`).
-    pub hll_sparse_max_bytes: AtomicUsize,
+    /// Up to which sizes values keep their compact forms.
+    pub thresholds: Thresholds,
 }
 
 type Wake = Box<dyn Fn(u64) + Send + Sync>;
@@ -82,7 +83,7 @@ impl Store {
             log: Log::default(),
             watching: AtomicUsize::new(0),
             active_expire: AtomicBool::new(true),
-            hll_sparse_max_bytes: AtomicUsize::new(3000),
+            thresholds: Thresholds::default(),
         }
     }
 

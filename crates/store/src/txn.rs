@@ -8,17 +8,22 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use data::{Entry, KeyHash, NewValue, Value, ValueRef};
+use data::{Entry, KeyHash, Kind, NewValue, Value, ValueRef};
 
 use smallvec::SmallVec;
 
+use crate::blocked::Wait;
 use crate::log::{Effect, Event};
 use crate::random::Random;
 use crate::shard::{Db, WatchFlag};
 use crate::store::Store;
 use crate::sync::Waiter;
 
+mod collections;
+mod waiting;
 mod whole;
+
+pub use waiting::Unserved;
 
 /// The connection was put on a wait list: the command did not run and is to be tried again when the
 /// connection is woken.
@@ -57,6 +62,8 @@ pub enum Owned {
     },
     /// An integer.
     Int(i64),
+    /// A packed collection.
+    Packed(Kind, Vec<u8>),
     /// A large value.
     External(Value),
 }
@@ -98,6 +105,12 @@ pub struct Txn<'s> {
     dirty: u64,
     instead: Option<Vec<Effect>>,
     group: Option<Vec<Effect>>,
+    /// Memory for the packed collections that are being changed.
+    scratch: Vec<u8>,
+    /// Whether a command may wait for keys: not inside EXEC.
+    pub may_wait: bool,
+    wait: Option<Wait>,
+    ready: Vec<(usize, Box<[u8]>)>,
 }
 
 impl<'s> Txn<'s> {
@@ -116,6 +129,10 @@ impl<'s> Txn<'s> {
             dirty: 0,
             instead: None,
             group: None,
+            scratch: Vec::new(),
+            may_wait: true,
+            wait: None,
+            ready: Vec::new(),
         }
     }
 
@@ -370,6 +387,7 @@ impl Txn<'_> {
             ValueRef::Str(bytes) | ValueRef::Raw(bytes) => Ok(Str::Bytes(bytes)),
             ValueRef::Int(value) => Ok(Str::Int(value)),
             ValueRef::External(Value::Str(bytes)) => Ok(Str::Bytes(bytes)),
+            ValueRef::External(_) | ValueRef::Packed(..) => Err(WrongType),
         }
     }
 
@@ -473,6 +491,7 @@ impl Txn<'_> {
             Owned::Str { bytes, raw: true } => NewValue::Raw(bytes),
             Owned::Str { bytes, raw: false } => NewValue::Str(bytes),
             Owned::Int(value) => NewValue::Int(*value),
+            Owned::Packed(kind, bytes) => NewValue::Packed(*kind, bytes),
             Owned::External(_) => {
                 let Owned::External(value) = value else {
                     unreachable!("just matched")
@@ -506,7 +525,7 @@ impl Txn<'_> {
         let _ = event;
         self.dirty += 1;
         if self.store.watching.load(Ordering::Relaxed) > 0 {
-            self.touch_watchers(key);
+            self.tell_watchers(key);
         }
     }
 
@@ -516,9 +535,13 @@ impl Txn<'_> {
     }
 
     #[cold]
-    fn touch_watchers(&mut self, key: &[u8]) {
+    fn tell_watchers(&mut self, key: &[u8]) {
         let shard = self.store.shard_of(key, self.store.hash(key));
-        self.part(shard).touch_watchers(key);
+        let part = self.part(shard);
+        part.touch_watchers(key);
+        if part.is_awaited(key) {
+            self.ready.push((self.db, key.into()));
+        }
     }
 
     /// Whether effects are recorded: only then [`Txn::replay_as`] is worth calling.
@@ -609,6 +632,7 @@ fn to_owned(value: ValueRef<'_>) -> Owned {
             raw: true,
         },
         ValueRef::Int(value) => Owned::Int(value),
+        ValueRef::Packed(kind, bytes) => Owned::Packed(kind, bytes.to_vec()),
         ValueRef::External(value) => Owned::External(value.clone()),
     }
 }

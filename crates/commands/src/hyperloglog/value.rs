@@ -1,7 +1,5 @@
 //! HyperLogLogs in the keyspace: found, checked, changed in place, stored.
 
-use std::sync::atomic::Ordering;
-
 use data::hll::{self, Corrupt, Encoding};
 use data::{NewValue, Value};
 use store::{Found, Str, Txn};
@@ -54,7 +52,7 @@ pub(super) fn store(txn: &mut Txn<'_>, key: &[u8], found: Option<Found>, bytes: 
     txn.set(key, found, value, expiry);
 }
 
-/// See [`store::Store::hll_sparse_max_bytes`].
+/// See [`store::Thresholds::hll_sparse_bytes`].
 pub(super) fn sparse_max(txn: &Txn<'_>) -> usize {
-    txn.store().hll_sparse_max_bytes.load(Ordering::Relaxed)
+    txn.store().thresholds.hll_sparse_bytes.get()
 }

@@ -63,7 +63,7 @@ fn widen_small(
 ) -> Result<Found, WrongType> {
     txn.str(found)?;
     let short = match txn.value(found) {
-        ValueRef::External(_) => return Ok(found),
+        ValueRef::External(_) | ValueRef::Packed(..) => return Ok(found),
         ValueRef::Str(bytes) | ValueRef::Raw(bytes) if bytes.len() >= len => return Ok(found),
         ValueRef::Str(bytes) | ValueRef::Raw(bytes) => Small::from_slice(bytes),
         ValueRef::Int(value) => Small::from_slice(itoa::Buffer::new().format(value).as_bytes()),

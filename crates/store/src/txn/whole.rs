@@ -93,6 +93,7 @@ impl Txn<'_> {
     /// the background, or at once when `sync`.
     pub fn flush(&mut self, sync: bool) -> usize {
         let mut removed = 0;
+        self.tell_all_waiting();
         for shard in 0..self.store.shard_count() {
             if self.used_part(shard).is_none() {
                 continue;
@@ -144,7 +145,20 @@ impl Txn<'_> {
                 a.swap_dict(b);
             }
         }
+        for db in [a, b] {
+            self.in_db(db, Self::tell_all_waiting);
+        }
         self.dirty += 1;
+    }
+
+    /// Every key of the selected database that someone waits for may be news.
+    fn tell_all_waiting(&mut self) {
+        for shard in 0..self.store.shard_count() {
+            let awaited = self.used_part(shard).map(Db::awaited_keys);
+            let awaited: Vec<Box<[u8]>> = awaited.into_iter().flatten().map(Box::from).collect();
+            let db = self.db;
+            self.ready.extend(awaited.into_iter().map(|key| (db, key)));
+        }
     }
 
     /// Visits every key that exists, in no order: key and value.

@@ -36,6 +36,7 @@ impl Digest {
             ValueRef::Str(bytes) | ValueRef::Raw(bytes) => self.append_string(STRING, bytes),
             ValueRef::Int(int) => self.append_string(STRING, int.to_string().as_bytes()),
             ValueRef::External(Value::Str(bytes)) => self.append_string(STRING, bytes),
+            ValueRef::Packed(..) | ValueRef::External(_) => {}
         }
         if expiry.is_some() {
             self.add(b"!!expire!!");

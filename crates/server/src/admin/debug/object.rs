@@ -30,7 +30,9 @@ pub(super) fn object(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(
 /// Where the value lies; an integer lies nowhere in particular.
 fn address(value: ValueRef<'_>) -> usize {
     match value {
-        ValueRef::Str(bytes) | ValueRef::Raw(bytes) => bytes.as_ptr().addr(),
+        ValueRef::Str(bytes) | ValueRef::Raw(bytes) | ValueRef::Packed(_, bytes) => {
+            bytes.as_ptr().addr()
+        }
         ValueRef::External(value) => std::ptr::from_ref(value).addr(),
         ValueRef::Int(_) => 0,
     }
@@ -41,6 +43,8 @@ fn serialized_len(value: ValueRef<'_>) -> usize {
     match value {
         ValueRef::Str(bytes) | ValueRef::Raw(bytes) => string_len(bytes.len()),
         ValueRef::External(Value::Str(bytes)) => string_len(bytes.len()),
+        ValueRef::Packed(_, bytes) => string_len(bytes.len()),
+        ValueRef::External(value) => value.heap_bytes(),
         ValueRef::Int(int) if i8::try_from(int).is_ok() => 2,
         ValueRef::Int(int) if i16::try_from(int).is_ok() => 3,
         ValueRef::Int(int) if i32::try_from(int).is_ok() => 5,

@@ -1,0 +1,6 @@
+//! Sets.
+
+use crate::DataCommand;
+
+/// All commands of this family.
+pub const COMMANDS: &[DataCommand] = &[];

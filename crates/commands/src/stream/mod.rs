@@ -1,0 +1,6 @@
+//! Streams.
+
+use crate::DataCommand;
+
+/// All commands of this family.
+pub const COMMANDS: &[DataCommand] = &[];

@@ -1,0 +1,105 @@
+//! What commands on lists, hashes, sets, sorted sets and streams see: the collection at a key,
+//! wherever it lies.
+
+use data::{Collection, KeyHasher, NewValue, ValueRef};
+
+use super::{Found, Txn, WrongType};
+
+impl Txn<'_> {
+    /// What collections hash their members with.
+    pub fn hasher(&self) -> KeyHasher {
+        self.store.hasher()
+    }
+
+    /// The collection at `key`, to be read; `None` when there is no key. Counts a hit or a miss.
+    #[inline]
+    pub fn read_as<C: Collection>(&mut self, key: &[u8]) -> Result<Option<C::Ref<'_>>, WrongType> {
+        match self.read(key) {
+            Some(found) => self.view::<C>(found).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The collection that a key holds, to be read.
+    #[inline]
+    pub fn view<C: Collection>(&mut self, found: Found) -> Result<C::Ref<'_>, WrongType> {
+        match self.value(found) {
+            ValueRef::External(value) => C::of(value).map(C::view).ok_or(WrongType),
+            ValueRef::Packed(kind, bytes) if C::PACKED == Some(kind) => Ok(C::view_packed(bytes)),
+            _ => Err(WrongType),
+        }
+    }
+
+    /// Changes the collection at `key`, which was `found` or is added. A key of which nothing is
+    /// left is removed. The expiry stays. [`Txn::changed`] is for the caller to call.
+    ///
+    /// Costs a copy of a packed collection, besides the change itself.
+    pub fn edit<C: Collection, R>(
+        &mut self,
+        key: &[u8],
+        found: Option<Found>,
+        edit: impl FnOnce(&mut C) -> R,
+    ) -> Result<R, WrongType> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let Some(found) = found else {
+            let mut collection = C::from_packed_or_new(scratch);
+            let result = edit(&mut collection);
+            self.keep(key, None, None, collection);
+            return Ok(result);
+        };
+        match self.value(found) {
+            ValueRef::External(_) => {
+                self.scratch = scratch;
+                let value = self.value_mut(found).expect("just seen");
+                let collection = C::of_mut(value).ok_or(WrongType)?;
+                let result = edit(collection);
+                if collection.is_spent() {
+                    self.remove(found);
+                }
+                Ok(result)
+            }
+            ValueRef::Packed(kind, bytes) if C::PACKED == Some(kind) => {
+                scratch.extend_from_slice(bytes);
+                let mut collection = C::from_packed(scratch);
+                let result = edit(&mut collection);
+                let expiry = self.expiry(found);
+                self.keep(key, Some(found), expiry, collection);
+                Ok(result)
+            }
+            _ => {
+                self.scratch = scratch;
+                Err(WrongType)
+            }
+        }
+    }
+
+    /// Sets `key`, which was `found` or isn't there, to this collection, or removes it when nothing
+    /// is left of that.
+    pub fn keep<C: Collection>(
+        &mut self,
+        key: &[u8],
+        found: Option<Found>,
+        expiry: Option<u64>,
+        collection: C,
+    ) {
+        if collection.is_spent() {
+            if let Some(found) = found {
+                self.remove(found);
+            }
+        } else if let (Some(kind), Some(bytes)) = (C::PACKED, collection.as_packed()) {
+            self.set(key, found, NewValue::Packed(kind, bytes), expiry);
+        } else {
+            self.set(
+                key,
+                found,
+                NewValue::External(collection.into_value()),
+                expiry,
+            );
+            return;
+        }
+        if let Some(scratch) = collection.into_packed() {
+            self.scratch = scratch;
+        }
+    }
+}
