@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use store::Blocked;
 use store::stats::Counter;
 
 /// What there is to know of a socket when it is taken over.
@@ -64,6 +65,7 @@ pub struct ClientInfo {
     /// It is to be closed as soon as may be; none of its commands runs any more.
     pub killed: AtomicBool,
     text: Mutex<ClientText>,
+    wait: Mutex<Option<Arc<Blocked>>>,
 }
 
 /// The texts that a client gives about itself.
@@ -158,12 +160,23 @@ impl ClientInfo {
             flags: AtomicU32::new(flags),
             killed: AtomicBool::new(false),
             text: Mutex::default(),
+            wait: Mutex::default(),
         }
     }
 
     /// Its texts.
     pub fn text(&self) -> MutexGuard<'_, ClientText> {
         self.text.lock().expect("never held across a panic")
+    }
+
+    /// Its wait for keys.
+    pub fn wait(&self) -> Option<Arc<Blocked>> {
+        self.wait.lock().expect("never held across a panic").clone()
+    }
+
+    /// It waits for keys, or doesn't any more.
+    pub fn set_wait(&self, wait: Option<&Arc<Blocked>>) {
+        *self.wait.lock().expect("never held across a panic") = wait.cloned();
     }
 
     /// Whether these flags are set.

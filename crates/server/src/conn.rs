@@ -7,6 +7,7 @@ use protocol::Parser;
 use reactor::ConnId;
 use store::Waiter;
 
+use crate::blocking::Waiting;
 use crate::clients::{ClientInfo, flag};
 use crate::session::Session;
 
@@ -36,6 +37,8 @@ pub enum State {
     Parked,
     /// CLIENT PAUSE.
     Paused,
+    /// It waits for a key.
+    Blocked,
     /// It doesn't read its replies.
     Throttled,
     /// It will be closed.
@@ -57,6 +60,8 @@ pub struct Conn {
     pub(crate) pending: Vec<u8>,
     /// It isn't worth parsing `pending` before it is this long.
     pub(crate) wanted: usize,
+    /// What it waits for.
+    pub(crate) waiting: Option<Box<Waiting>>,
     /// Bytes of the input that is being worked through.
     pub(crate) input_len: usize,
     /// Replies to be sent at the end of the tick.
@@ -84,6 +89,7 @@ impl Conn {
             parser: Parser::default(),
             pending: Vec::new(),
             wanted: 0,
+            waiting: None,
             input_len: 0,
             out: Vec::new(),
             unsent: 0,
@@ -117,7 +123,7 @@ impl Conn {
         }
         match self.state {
             State::Ready | State::Parked => {}
-            State::Paused => flags |= flag::BLOCKED,
+            State::Paused | State::Blocked => flags |= flag::BLOCKED,
             State::Throttled => flags |= flag::UNREAD,
             State::Closing => flags |= flag::CLOSING,
         }

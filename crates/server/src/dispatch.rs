@@ -7,6 +7,7 @@ use protocol::Reply;
 use store::{Parked, Txn};
 
 use crate::admin;
+use crate::blocking;
 use crate::clients::flag;
 use crate::conn::Conn;
 use crate::log::warn;
@@ -26,6 +27,8 @@ pub(crate) enum Flow {
     Park,
     /// It did not run: try again when the pause is over.
     Pause,
+    /// It waits for a key: run the next when it has its reply.
+    Block,
     /// Close the connection once its replies are sent.
     Close,
 }
@@ -103,6 +106,7 @@ fn execute_known<'s>(
     }
     match outcome {
         Outcome::Done => Flow::Next,
+        Outcome::Block => Flow::Block,
         Outcome::Close => Flow::Close,
     }
 }
@@ -151,6 +155,13 @@ pub(crate) fn run_locked<'s>(
     stats.ran(ns);
     if ns >= call.thread.observe_ns {
         admin::observe(call, entry, args, ns);
+    }
+    if call.txn.has_ready() && !call.conn.session.in_exec {
+        blocking::serve(call.shared, call.thread.number, call.txn);
+    }
+    if let Some(wait) = call.txn.take_wait() {
+        blocking::block(call, entry, args, wait);
+        return Outcome::Block;
     }
     result.unwrap_or_else(|error| {
         stats.failed.add(1);

@@ -6,6 +6,7 @@
 
 pub mod admin;
 mod batch;
+mod blocking;
 pub mod clients;
 pub mod conn;
 pub mod dispatch;

@@ -33,7 +33,7 @@ impl Conn {
     pub(crate) fn wants_recv_pause(&self) -> bool {
         match self.state {
             State::Ready | State::Closing => false,
-            State::Parked | State::Paused => self.pending.len() > PENDING_PAUSE,
+            State::Parked | State::Paused | State::Blocked => self.pending.len() > PENDING_PAUSE,
             State::Throttled => true,
         }
     }
@@ -152,7 +152,7 @@ impl Thread {
     /// Whether a client has been idle for longer than it may be; one that waits isn't idle.
     fn is_silent(&self, conn: &Conn) -> bool {
         conn.info.idle(self.now_ms()) > u64::from(self.config.network.timeout)
-            && !matches!(conn.state, State::Paused | State::Parked)
+            && !matches!(conn.state, State::Paused | State::Parked | State::Blocked)
             && !conn.session.has(flag::MONITOR)
     }
 }

@@ -1,5 +1,7 @@
 //! What one thread tells another.
 
+use store::Unserved;
+
 /// A message in a thread's mailbox. Connections are named by their [`crate::conn::Token`].
 #[derive(Debug)]
 pub enum Message {
@@ -9,6 +11,13 @@ pub enum Message {
     Kill(u64),
     /// Write these bytes to the connection.
     Push(u64, std::sync::Arc<[u8]>),
+    /// This connection, which waited for a key, has got this reply.
+    Served(u64, Vec<u8>),
+    /// This connection waits no more for a key: the reply is an error, or that of the end of its
+    /// time.
+    Unblock(u64, bool),
+    /// Serve those who wait for the first of these keys.
+    Serve(Unserved),
     /// CLIENT PAUSE has ended or changed.
     PauseChanged,
     /// End the thread.

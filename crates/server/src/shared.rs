@@ -57,12 +57,14 @@ impl Shared {
         let stats = (0..threads)
             .map(|_| ThreadStats::new(table.count()))
             .collect();
+        let store = Store::new(&StoreOptions {
+            threads,
+            dbnum,
+            seed,
+        });
+        config.data.set_thresholds(&store.thresholds);
         Self {
-            store: Store::new(&StoreOptions {
-                threads,
-                dbnum,
-                seed,
-            }),
+            store,
             table,
             clients: Clients::default(),
             stats,
@@ -112,6 +114,7 @@ impl Shared {
             .expect("settings are changed without panicking");
         let mut changed = Config::clone(&current);
         change(&mut changed)?;
+        changed.data.set_thresholds(&self.store.thresholds);
         *current = Arc::new(changed);
         self.config_version.fetch_add(1, Ordering::Release);
         Ok(())

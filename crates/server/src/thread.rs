@@ -1,5 +1,6 @@
 //! What one thread knows, and how it works through a connection's input.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -40,6 +41,8 @@ pub struct Thread {
     pub(crate) observe_ns: u64,
     /// Connections with something to send, to resume or to close.
     pub(crate) dirty: Vec<ConnId>,
+    /// When the waits for keys end, and whose: monotonic microseconds and token.
+    pub(crate) deadlines: BTreeSet<(u64, u64)>,
     /// Connections that wait for the end of a pause.
     pub(crate) paused: Vec<Token>,
     /// Not more often than this.
@@ -66,6 +69,7 @@ impl Thread {
             ticks: Ticks::new(),
             last_tick: Ticks::now(),
             dirty: Vec::new(),
+            deadlines: BTreeSet::new(),
             paused: Vec::new(),
             next_http_warning_us: 0,
             over_soft_limit: Vec::new(),
@@ -133,15 +137,21 @@ impl Thread {
         };
         self.leave_pause(&mut conn);
         session::end_monitor(&self.shared, &mut conn);
+        self.end_wait(&mut conn);
         if conn.session.watch.is_some() {
-            // Who has closed the gate takes no shard's lock: shards are safe only from inside.
-            while !self.shared.store.enter(self.number) {
-                std::thread::yield_now();
-            }
+            self.enter_gate();
             session::drop_watches(&self.shared.store, &mut conn.session);
             self.shared.store.leave(self.number);
         }
         self.shared.clients.remove(conn.info.id);
+    }
+
+    /// Enters the gate for work that no connection can be parked for.
+    pub(crate) fn enter_gate(&self) {
+        // Who has closed the gate takes no shard's lock: shards are safe only from inside.
+        while !self.shared.store.enter(self.number) {
+            std::thread::yield_now();
+        }
     }
 
     /// Bytes have come in.
@@ -179,7 +189,17 @@ impl Thread {
         };
         if conn.state == waited {
             self.leave_pause(&mut conn);
+            self.go_on(conn);
+        } else {
+            self.put_back(conn);
+        }
+    }
+
+    /// A connection that was taken out doesn't wait any more: its other commands run.
+    pub(crate) fn go_on(&mut self, mut conn: Box<Conn>) {
+        if conn.state != State::Closing {
             conn.state = State::Ready;
+            conn.publish(conn.pending.len());
             self.process_pending(&mut conn);
         }
         self.put_back(conn);
@@ -366,6 +386,7 @@ impl Thread {
                     self.enter_pause(conn);
                     return number;
                 }
+                Flow::Block => return number + 1,
                 Flow::Close => {
                     conn.state = State::Closing;
                     return number + 1;

@@ -132,6 +132,7 @@ where
         self.read_mail();
         self.take_sockets();
         self.end_pause();
+        self.core.thread.end_overdue_waits();
         if self.core.thread.now.mono_us >= self.next_cron_us {
             self.cron();
         }
@@ -149,6 +150,9 @@ where
         if !thread.paused.is_empty() {
             until_us = until_us.min(thread.shared.pause_end_us());
         }
+        if let Some(&(deadline_us, _)) = thread.deadlines.first() {
+            until_us = until_us.min(deadline_us);
+        }
         Duration::from_micros(until_us.saturating_sub(self.driver.now().mono_us))
     }
 
@@ -159,6 +163,9 @@ where
                 Message::Wake(token) => thread.wake(Token(token), State::Parked),
                 Message::Kill(token) => self.kill(Token(token)),
                 Message::Push(token, bytes) => thread.push(Token(token), &bytes),
+                Message::Served(token, reply) => thread.served(Token(token), &reply),
+                Message::Unblock(token, error) => thread.unblocked(Token(token), error),
+                Message::Serve(unserved) => thread.serve(&unserved),
                 Message::PauseChanged => thread.wake_paused(),
                 Message::Shutdown => self.stopping = true,
             }

@@ -22,6 +22,8 @@ pub struct Wait {
     pub at_end: AtEnd,
     /// Whether the removal of a key is news as well.
     pub even_if_gone: bool,
+    /// The command as it is to be repeated, where that isn't as it came.
+    pub args: Option<Vec<Vec<u8>>>,
 }
 
 /// The reply to a client that has waited in vain.

@@ -2,8 +2,8 @@
 //! watchers, the log of effects.
 //!
 //! Reading order: [`lock`] and [`gate`] (who may touch what), [`shard`] (what a lock guards),
-//! [`store`] (all shards), [`txn`] (what a command sees), [`blocked`] (who waits for keys), [`expire`],
-//! [`log`], [`reaper`].
+//! [`store`] (all shards), [`txn`] (what a command sees), [`blocked`] (who waits for keys),
+//! [`expire`], [`log`], [`reaper`].
 //!
 //! Invariants: a transaction never suspends while it holds a lock; a thread never sleeps on a shard
 //! lock; several locks are taken in ascending order, all or none.

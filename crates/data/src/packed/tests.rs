@@ -45,7 +45,7 @@ fn entries_are_listpack_s() {
     let long = entry(&"x".repeat(200));
     assert_eq!(
         (&long[..3], &long[202..]),
-        (&[0xe0, 200, b'x'][..], &[1, 128 | 74][..])
+        (&[0xe0, 200, b'x'][..], &[1, 0xca][..])
     );
 }
 
@@ -94,7 +94,9 @@ proptest! {
         let stride = 2;
         let texts = &texts[..texts.len() / stride * stride];
         let mut packed = Packed::new();
-        texts.iter().for_each(|text| packed.push(Elem::of(text)));
+        for text in texts {
+            packed.push(Elem::of(text));
+        }
         let wanted = &texts[usize::from(which) % texts.len()];
         let run = packed.view().run();
         let found = run.find(Elem::of(wanted), stride);

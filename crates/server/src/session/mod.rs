@@ -46,6 +46,8 @@ pub struct Call<'a, 's> {
 pub enum Outcome {
     /// On to the next.
     Done,
+    /// It waits for a key: on to the next when it has its reply.
+    Block,
     /// Close it once the replies are sent.
     Close,
 }

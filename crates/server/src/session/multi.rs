@@ -206,6 +206,7 @@ fn exec(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comma
     call.txn.begin_group();
     let mut outcome = Outcome::Done;
     call.conn.session.in_exec = true;
+    call.txn.may_wait = false;
     for (place, args) in &multi.queue {
         let entry = call.shared.table.at(*place);
         let one = dispatch::run_locked(call, entry, args.borrow(), reply);
@@ -219,6 +220,7 @@ fn exec(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comma
         }
     }
     call.conn.session.in_exec = false;
+    call.txn.may_wait = true;
     call.txn.end_group();
     forget_watches(call);
     Ok(outcome)

@@ -25,6 +25,7 @@ impl Txn<'_> {
                 timeout_ms,
                 at_end: answer,
                 even_if_gone: false,
+                args: None,
             });
         }
         self.may_wait
@@ -42,6 +43,14 @@ impl Txn<'_> {
             wait.even_if_gone = true;
         }
         waits
+    }
+
+    /// Has the command repeated with these arguments when there is news, rather than with its own:
+    /// follows [`Txn::wait_for`].
+    pub fn repeat_as(&mut self, args: Vec<Vec<u8>>) {
+        if let Some(wait) = &mut self.wait {
+            wait.args = Some(args);
+        }
     }
 
     /// What the command that has just run wants to wait for.

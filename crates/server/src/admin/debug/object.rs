@@ -41,9 +41,10 @@ fn address(value: ValueRef<'_>) -> usize {
 /// Bytes that the value takes in a snapshot, uncompressed.
 fn serialized_len(value: ValueRef<'_>) -> usize {
     match value {
-        ValueRef::Str(bytes) | ValueRef::Raw(bytes) => string_len(bytes.len()),
+        ValueRef::Str(bytes) | ValueRef::Raw(bytes) | ValueRef::Packed(_, bytes) => {
+            string_len(bytes.len())
+        }
         ValueRef::External(Value::Str(bytes)) => string_len(bytes.len()),
-        ValueRef::Packed(_, bytes) => string_len(bytes.len()),
         ValueRef::External(value) => value.heap_bytes(),
         ValueRef::Int(int) if i8::try_from(int).is_ok() => 2,
         ValueRef::Int(int) if i16::try_from(int).is_ok() => 3,

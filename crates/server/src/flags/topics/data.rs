@@ -1,5 +1,7 @@
 //! How values are laid out, and what commands on them may do.
 
+use store::Thresholds;
+
 use crate::flags::codec::{ANY, Codec, I32, I63, Memory, N31, N63, Text, U32, Yes};
 use crate::flags::special::{EventClasses, KeyspaceEvents};
 use crate::flags::table::topic;
@@ -98,4 +100,29 @@ topic! {
 
     /// Cuckoo filter: most sub-filters.
     cf_max_expansions: u32 = 32, U32, runtime(), inert();
+}
+
+impl Data {
+    /// Tells the keyspace up to which sizes values keep their compact forms.
+    pub fn set_thresholds(&self, thresholds: &Thresholds) {
+        let unsigned = [
+            (&thresholds.hll_sparse_bytes, self.hll_sparse_max_bytes),
+            (&thresholds.hash_entries, self.hash_max_listpack_entries),
+            (&thresholds.hash_value, self.listpack_max_field_len),
+            (&thresholds.intset_entries, self.set_max_intset_entries),
+            (&thresholds.set_entries, self.set_max_listpack_entries),
+            (&thresholds.set_value, self.set_max_listpack_value),
+            (&thresholds.zset_entries, self.zset_max_listpack_entries),
+            (&thresholds.zset_value, self.zset_max_listpack_value),
+            (&thresholds.stream_node_bytes, self.stream_node_max_bytes),
+            (
+                &thresholds.stream_node_entries,
+                self.stream_node_max_entries,
+            ),
+        ];
+        for (setting, value) in unsigned {
+            setting.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        thresholds.list_node.set(self.list_max_listpack_size.into());
+    }
 }

@@ -10,6 +10,7 @@ use commands::spec::{Group, flags};
 use commands::{Command, CommandError, Spec};
 use protocol::Reply;
 
+use crate::blocking;
 use crate::session::help::help;
 use crate::session::{Call, Outcome, SessionCommand};
 
@@ -124,9 +125,9 @@ fn unblock(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Co
             "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
         ));
     }
-    args.int(2)?;
-    // No command blocks yet, and a pause can't be ended for one client.
-    reply.int(0);
+    // A pause can't be ended for one client.
+    let ended = blocking::unblock(call.shared, args.int(2)?, args.is(3, "error"));
+    reply.int(i64::from(ended));
     Ok(Outcome::Done)
 }
 

@@ -1,0 +1,203 @@
+//! Clients that wait for keys (BLPOP and its like): from the command that finds nothing to the
+//! reply, which comes from whoever brings news of a key, from the clock, or from CLIENT UNBLOCK.
+//! The queues are the store's, see [`store::blocked`].
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use commands::spec::ServeRun;
+use commands::{Args, OwnedArgs};
+use protocol::Reply;
+use store::{AtEnd, Blocked, Serve, Served, Txn, Unserved, Wait};
+
+use crate::conn::{Conn, State, Token};
+use crate::message::Message;
+use crate::session::{Call, ReplyMode};
+use crate::shared::Shared;
+use crate::table::Entry;
+use crate::thread::Thread;
+
+/// A connection's wait.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    blocked: Arc<Blocked>,
+    /// Monotonic microseconds.
+    deadline_us: Option<u64>,
+    at_end: AtEnd,
+}
+
+/// What others need to serve a client.
+struct Client {
+    shared: Arc<Shared>,
+    thread: usize,
+    token: u64,
+    resp3: bool,
+    run: ServeRun,
+    args: OwnedArgs,
+}
+
+impl Serve for Client {
+    fn serve(&self, txn: &mut Txn<'_>, key: &[u8]) -> Served {
+        let (mut out, args) = (Vec::new(), self.args.borrow());
+        let mut reply = Reply::new(&mut out, self.resp3);
+        match (self.run)(txn, args, key, &mut reply) {
+            Ok(Served::Yes) => {}
+            Ok(other) => return other,
+            Err(error) => {
+                reply.truncate(0);
+                reply.error(&error.text());
+            }
+        }
+        let changes = txn.commit(args.iter());
+        self.shared.stats[txn.thread()].changes.add(changes);
+        self.shared
+            .post(self.thread, Message::Served(self.token, out));
+        Served::Yes
+    }
+}
+
+/// Has the client of a command wait, before the locks of its keys are given back.
+#[cold]
+pub(crate) fn block(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>, wait: Wait) {
+    let (info, session) = (&call.conn.info, &call.conn.session);
+    let args = match &wait.args {
+        Some(other) => OwnedArgs::new(other),
+        None => OwnedArgs::new(args.iter()),
+    };
+    let client = Client {
+        shared: Arc::clone(&call.thread.shared),
+        thread: info.thread,
+        token: info.token,
+        resp3: session.resp3,
+        run: entry
+            .spec
+            .serve
+            .expect("a command that waits says how it is served"),
+        args,
+    };
+    let timeout_us = wait.timeout_ms.map(|ms| ms.saturating_mul(1000));
+    let deadline_us = timeout_us.map(|us| call.thread.now.mono_us.saturating_add(us));
+    let at_end = wait.at_end;
+    let blocked = Arc::new(Blocked::new(call.txn.db, wait, Box::new(client)));
+    call.txn.block(&blocked);
+    info.set_wait(Some(&blocked));
+    let clients = &call.shared.shared_stats.blocked_clients;
+    clients.fetch_add(1, Ordering::Relaxed);
+    if let Some(deadline_us) = deadline_us {
+        call.thread.deadlines.insert((deadline_us, info.token));
+    }
+    call.conn.state = State::Blocked;
+    call.conn.waiting = Some(Box::new(Waiting {
+        blocked,
+        deadline_us,
+        at_end,
+    }));
+}
+
+/// Serves those who wait for keys that the transaction has changed.
+#[cold]
+pub(crate) fn serve(shared: &Shared, thread: usize, txn: &mut Txn<'_>) {
+    for unserved in txn.serve_ready() {
+        shared.post(thread, Message::Serve(unserved));
+    }
+}
+
+impl Thread {
+    /// Serves those who wait for a key, with both locks that this takes.
+    pub(crate) fn serve(&mut self, (db, key, other): &Unserved) {
+        let shared = Arc::clone(&self.shared);
+        self.enter_gate();
+        let mut txn = Txn::new(&shared.store, self.number, *db, self.now_ms());
+        txn.lock_both(key, other);
+        txn.note_ready(*db, key);
+        serve(&shared, self.number, &mut txn);
+        drop(txn);
+        shared.store.leave(self.number);
+    }
+
+    /// A client that waited has been served.
+    pub(crate) fn served(&mut self, token: Token, reply: &[u8]) {
+        let Some(mut conn) = self.take(token) else {
+            return;
+        };
+        self.end_wait(&mut conn);
+        if conn.session.reply_mode == ReplyMode::On {
+            conn.out.extend_from_slice(reply);
+        }
+        self.go_on(conn);
+    }
+
+    /// A client waits no more, as CLIENT UNBLOCK wants; it has been told so already.
+    pub(crate) fn unblocked(&mut self, token: Token, with_error: bool) {
+        let Some(conn) = self.take(token) else {
+            return;
+        };
+        self.answer_in_vain(conn, with_error);
+    }
+
+    /// Ends the waits whose time is over.
+    pub(crate) fn end_overdue_waits(&mut self) {
+        while let Some(&(deadline_us, token)) = self.deadlines.first()
+            && deadline_us <= self.now.mono_us
+        {
+            self.deadlines.pop_first();
+            let Some(conn) = self.take(Token(token)) else {
+                continue;
+            };
+            // Who has just been served will be told in a moment.
+            if conn.waiting.as_ref().is_some_and(|w| w.blocked.end()) {
+                self.answer_in_vain(conn, false);
+            } else {
+                self.put_back(conn);
+            }
+        }
+    }
+
+    fn answer_in_vain(&mut self, mut conn: Box<Conn>, with_error: bool) {
+        let Some(waiting) = self.end_wait(&mut conn) else {
+            self.put_back(conn);
+            return;
+        };
+        if conn.session.reply_mode == ReplyMode::On {
+            let mut reply = Reply::new(&mut conn.out, conn.session.resp3);
+            match waiting.at_end {
+                _ if with_error => reply.error(UNBLOCKED),
+                AtEnd::Null => reply.null(),
+                AtEnd::NullArray => reply.null_array(),
+            }
+        }
+        self.go_on(conn);
+    }
+
+    /// The connection's wait has ended: nothing of it stays behind.
+    pub(crate) fn end_wait(&mut self, conn: &mut Conn) -> Option<Box<Waiting>> {
+        let waiting = conn.waiting.take()?;
+        waiting.blocked.end();
+        conn.info.set_wait(None);
+        if let Some(deadline_us) = waiting.deadline_us {
+            self.deadlines.remove(&(deadline_us, conn.info.token));
+        }
+        let clients = &self.shared.shared_stats.blocked_clients;
+        clients.fetch_sub(1, Ordering::Relaxed);
+        self.enter_gate();
+        Txn::unblock(&self.shared.store, &waiting.blocked);
+        self.shared.store.leave(self.number);
+        Some(waiting)
+    }
+}
+
+const UNBLOCKED: &str = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+
+/// CLIENT UNBLOCK: ends the wait of a client; whether it waited.
+pub(crate) fn unblock(shared: &Shared, id: i64, with_error: bool) -> bool {
+    let info = u64::try_from(id).ok().and_then(|id| shared.clients.get(id));
+    let Some(info) = info else {
+        return false;
+    };
+    let ended = info.wait().is_some_and(|blocked| blocked.end());
+    if ended {
+        let message = Message::Unblock(info.token, with_error);
+        shared.post(info.thread, message);
+    }
+    ended
+}
