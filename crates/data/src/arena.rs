@@ -127,6 +127,16 @@ pub fn block_bytes(len: usize) -> usize {
     }
 }
 
+/// How many slots a slab of at most `wanted` bytes, a power of two, is to have: as many as fill one
+/// of the four sizes that the system allocator has up to there, that of which least is left over.
+/// (64 KiB hold 201 records of 325 bytes and 0.3 % of nothing, 40 KiB hold 126 and next to none.)
+fn slots_of_slab(wanted: usize, slot_bytes: usize) -> usize {
+    let sizes = [8, 7, 6, 5].map(|eighths| wanted / 8 * eighths);
+    let unused = |size: &usize| (size % slot_bytes) * wanted / size;
+    let best = sizes.into_iter().min_by_key(unused).unwrap_or(wanted);
+    (best / slot_bytes).clamp(1, SLOTS_MAX - 1)
+}
+
 impl Arena {
     /// A new block of at least `len` bytes (exactly [`block_bytes`]), filled with what was there.
     /// O(1).
@@ -230,8 +240,7 @@ impl Arena {
         let wanted = (self.classes[class as usize].bytes / 8)
             .next_power_of_two()
             .clamp(SLAB_BYTES_MIN, SLAB_BYTES_MAX);
-        let slots = (wanted / slot_bytes).clamp(1, SLOTS_MAX - 1);
-        self.add_slab(class, slot_bytes, slots)
+        self.add_slab(class, slot_bytes, slots_of_slab(wanted, slot_bytes))
     }
 
     /// Makes a slab and takes its first slot.
