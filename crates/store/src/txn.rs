@@ -13,6 +13,7 @@ use data::{Entry, KeyHash, Kind, NewValue, Value, ValueRef};
 use smallvec::SmallVec;
 
 use crate::blocked::Wait;
+use crate::lock::Holder;
 use crate::log::{Effect, Event};
 use crate::random::Random;
 use crate::shard::{Db, WatchFlag};
@@ -89,6 +90,7 @@ enum Held {
 pub struct Txn<'s> {
     store: &'s Store,
     thread: usize,
+    holder: Holder,
     held: Held,
     /// The selected database.
     pub db: usize,
@@ -120,6 +122,7 @@ impl<'s> Txn<'s> {
         Self {
             store,
             thread,
+            holder: store.next_holder(thread),
             held: Held::Nothing,
             db,
             now_ms,
@@ -206,6 +209,12 @@ impl Txn<'_> {
             return Ok(());
         }
         self.release();
+        if shards.len() > 1 {
+            // Another core may have had them last: the lines travel together, not one by one.
+            for &shard in &shards {
+                self.store.shards[usize::from(shard)].prefetch();
+            }
+        }
         for (i, &shard) in shards.iter().enumerate() {
             if let Err(parked) = self.lock_shard(usize::from(shard), waiter) {
                 for &held in &shards[..i] {
@@ -282,7 +291,7 @@ impl Txn<'_> {
         match &self.held {
             Held::Nothing => false,
             Held::One(one) => *one == shard,
-            Held::Many(shards) => shards.binary_search(&(shard as u16)).is_ok(),
+            Held::Many(_) => self.store.shards[shard].lock.is_held_by(self.holder),
             Held::All => true,
         }
     }
@@ -291,7 +300,7 @@ impl Txn<'_> {
     fn lock_shard(&self, shard: usize, waiter: Waiter) -> Result<(), Parked> {
         let lock = &self.store.shards[shard].lock;
         loop {
-            if lock.spin_lock() {
+            if lock.spin_lock(self.holder) {
                 return Ok(());
             }
             if lock.park(waiter) {

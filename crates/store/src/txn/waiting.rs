@@ -129,7 +129,7 @@ impl Txn<'_> {
         if self.holds(shard) {
             return true;
         }
-        if !self.store.shards[shard].lock.try_lock() {
+        if !self.store.shards[shard].lock.try_lock(self.holder) {
             return false;
         }
         self.held = match std::mem::replace(&mut self.held, Held::Nothing) {

@@ -25,7 +25,7 @@ impl Txn<'_> {
             matches!(self.held, Held::Nothing),
             "a shard may only be waited for with nothing in hand"
         );
-        while !self.store.shards[shard].lock.spin_lock() {
+        while !self.store.shards[shard].lock.spin_lock(self.holder) {
             yield_now();
         }
         self.held = Held::One(shard);
