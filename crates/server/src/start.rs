@@ -2,49 +2,54 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 
 use reactor::signals::{self, Signals};
-use reactor::{Driver, EpollDriver, Listener, Socket, TcpOptions, UringConfig, UringDriver, Waker};
+use reactor::{Driver, EpollDriver, Listener, Socket, UringConfig, UringDriver, Waker};
 use rustix::process::Resource;
 
 use crate::flags::load::Loaded;
 use crate::flags::values::AffinityMode;
 use crate::flags::{Config, Network};
-use crate::log::{say, warn};
+use crate::listening::{self, Bound};
+use crate::log::{self, say, warn};
 use crate::machine::{Machine, pin_thread};
 use crate::memory;
 use crate::message::Message;
+use crate::process::{self, PidFile};
 use crate::shared::Shared;
-use crate::worker::Worker;
+use crate::worker::{Handover, Worker};
 
 /// Runs a server until it is told to shut down.
 pub fn run(mut loaded: Loaded) -> io::Result<()> {
+    if loaded.config.process.daemonize && process::to_background()? {
+        return Ok(());
+    }
+    log::open(&loaded.config.monitoring)?;
     let machine = Machine::look();
     allow_open_files(&mut loaded.config.network);
     let threads = machine.thread_count(loaded.config.process.proactor_threads);
     if loaded.config.process.disable_thp || machine.memory < HUGE_PAGES_FROM {
         disable_huge_pages();
     }
-    let listeners = bind(&loaded.config)?;
+    let bound = listening::bind(&mut loaded.config.network)?;
+    let _pidfile = PidFile::write(&loaded.config.process.pidfile);
     let backend = choose_backend(&loaded.config);
     for warning in &loaded.warnings {
         warn(warning);
     }
-    say(&screen(&loaded, &machine, threads, backend));
+    log::show(&screen(&loaded, &machine, threads, backend));
     // Before any thread starts, for each inherits what is held back.
-    let signals = Signals::hold(&[signals::TERMINATE, signals::INTERRUPT])?;
+    let signals = Signals::hold(&[signals::TERMINATE, signals::INTERRUPT, signals::HANG_UP])?;
     let shared = Arc::new(Shared::new(loaded, threads, backend, random_seed()));
     stop_on(signals, Arc::clone(&shared))?;
     let cpus = cpus_to_pin(&shared.config(), &machine, threads);
     match backend {
-        "io_uring" => serve(&shared, listeners, &cpus, || {
+        "io_uring" => serve(&shared, bound, &cpus, || {
             UringDriver::new(UringConfig::default(), Waker::new()?)
         }),
-        _ => serve(&shared, listeners, &cpus, EpollDriver::new),
+        _ => serve(&shared, bound, &cpus, EpollDriver::new),
     }
 }
 
@@ -53,14 +58,14 @@ const HUGE_PAGES_FROM: u64 = 1 << 30;
 
 fn disable_huge_pages() {
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        say(&format!("warning: can't turn huge pages off: {error}"));
+        warn(&format!("can't turn huge pages off: {error}"));
     }
 }
 
 /// Starts a worker on each thread, this one being the first, which also accepts.
 fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
     shared: &Arc<Shared>,
-    listeners: Vec<Listener>,
+    bound: Bound,
     cpus: &[usize],
     driver: impl Fn() -> io::Result<D> + Copy + Send + 'static,
 ) -> io::Result<()> {
@@ -92,10 +97,15 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
                 .collect(),
         );
     }
-    for listener in listeners {
+    let to_first = first.socket_sender();
+    let hand_over = move |listeners| to_first.post(Handover::Listeners(listeners));
+    shared.listening.begin(&bound.tcp, hand_over)?;
+    first.listen(bound.tcp)?;
+    if let Some(listener) = bound.unix {
         first.driver().listen(listener)?;
     }
     memory::note_start();
+    say("Ready to accept connections");
     first.run()?;
     for handle in handles {
         handle
@@ -105,13 +115,20 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
     Ok(())
 }
 
-/// Has a thread wait for signals: the first shuts the server down, another one ends it at once.
+/// Has a thread wait for signals: the first shuts the server down, another one ends it at once. The
+/// terminal from which the server was started may go.
 fn stop_on(signals: Signals, shared: Arc<Shared>) -> io::Result<()> {
     let wait = move || -> io::Result<()> {
-        let signal = signals.wait()?;
+        let next = || loop {
+            match signals.wait() {
+                Ok(signals::HANG_UP) => {}
+                signal => return signal,
+            }
+        };
+        let signal = next()?;
         say(&format!("signal {signal}: bye"));
         shared.post_all(|| Message::Shutdown);
-        signals.wait()?;
+        next()?;
         std::process::exit(1);
     };
     std::thread::Builder::new()
@@ -160,69 +177,6 @@ fn allow_open_files(network: &mut Network) {
     }
 }
 
-/// The TCP options that these settings ask for.
-pub(crate) fn tcp_options(network: &Network) -> TcpOptions {
-    TcpOptions {
-        backlog: network.tcp_backlog,
-        keepalive_secs: network.tcp_keepalive,
-        nodelay: network.tcp_nodelay,
-        user_timeout_ms: network.tcp_user_timeout,
-        reuse_port: false,
-    }
-}
-
-fn bind(config: &Config) -> io::Result<Vec<Listener>> {
-    let network = &config.network;
-    let options = tcp_options(network);
-    let mut listeners = Vec::new();
-    // Port 0 or -1: no TCP at all, as in Redis.
-    let port = u16::try_from(network.port).unwrap_or(0);
-    let names: &[String] = if port == 0 { &[] } else { &network.bind };
-    for name in names {
-        let (name, optional) = name
-            .strip_prefix('-')
-            .map_or((&name[..], false), |n| (n, true));
-        for address in addresses(name, port)? {
-            match Listener::tcp(address, &options) {
-                Ok(listener) => listeners.push(listener),
-                Err(_) if optional => {}
-                Err(error) => return Err(named(&error, &format!("can't listen on {address}"))),
-            }
-        }
-    }
-    if !network.unixsocket.is_empty() {
-        let mode = (network.unixsocketperm > 0).then_some(network.unixsocketperm);
-        let listener = Listener::unix(Path::new(&network.unixsocket), mode, network.tcp_backlog);
-        let context = || format!("can't listen on {}", network.unixsocket);
-        listeners.push(listener.map_err(|error| named(&error, &context()))?);
-    }
-    if listeners.is_empty() {
-        let why = "nowhere to listen: the port is 0 and there is no unix socket";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    }
-    Ok(listeners)
-}
-
-fn addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let any = match name {
-        "*" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        "::*" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-        _ => None,
-    };
-    if let Some(ip) = any {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let found = (name, port).to_socket_addrs();
-    let found: Vec<_> = found
-        .map_err(|error| named(&error, &format!("can't resolve '{name}'")))?
-        .collect();
-    Ok(found)
-}
-
-fn named(error: &io::Error, what: &str) -> io::Error {
-    io::Error::new(error.kind(), format!("{what}: {error}"))
-}
-
 /// One CPU for each thread, or none: with a quota, or with more threads than CPUs, the kernel knows
 /// better where there is time (every container of a host would sit on CPU 0).
 fn cpus_to_pin(config: &Config, machine: &Machine, threads: usize) -> Vec<usize> {
@@ -268,7 +222,7 @@ fn screen(loaded: &Loaded, machine: &Machine, threads: usize, backend: &str) -> 
         places.push(config.network.unixsocket.clone());
     }
     format!(
-        "Darner {version}, pid {pid}\n\
+        "Darner {version}, PID: {pid}\n\
          \x20 threads    {threads} of {cpus} CPUs\n\
          \x20 I/O        {backend}\n\
          \x20 memory     limit {limit}, {whose} has {memory}\n\

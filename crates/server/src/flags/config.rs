@@ -126,6 +126,16 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// The value is none for this flag, for a reason that shows only when it is put to use.
+    pub(crate) fn rejected(name: &str, why: &'static str) -> Self {
+        Self::Rejected {
+            name: name.to_string(),
+            why: Rejected::new(why),
+        }
+    }
+}
+
 fn failed(name: &str, why: &str) -> String {
     format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}")
 }

@@ -187,6 +187,7 @@ pub fn load(
         let text = files
             .read(path)
             .map_err(|error| LoadError::file(path, error))?;
+        loader.loaded.config = conf_file::defaults();
         loader.apply_all(conf_file::parse(path, &text, files)?)?;
         loader.loaded.conf_path = Some(path.clone()).filter(|path| path != "-");
     }
@@ -245,6 +246,8 @@ impl Loader<'_> {
             origin,
         } = setting;
         let mut text = match words.as_slice() {
+            // A list without words is an empty one, as in Redis: `save` alone.
+            [] if flag.takes_words => String::new(),
             [] => return Err(rejected(origin, name, "a value is missing")),
             [word] => word.clone(),
             words if flag.takes_words => words.join(" "),
@@ -451,6 +454,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn who_comes_from_redis_is_protected() {
+        let files = FakeFiles::new(&[("a", "port 1"), ("b", "protected-mode no")]);
+        let is_protected = |line: &str| {
+            let loaded = start(line, &[], &files).unwrap();
+            loaded.config.network.protected_mode
+        };
+        assert!(!is_protected(""));
+        assert!(is_protected("a"));
+        assert!(!is_protected("b"));
+        assert!(!is_protected("a --protected-mode no"));
+    }
+
+    #[test]
     fn save_points_of_one_source_add_up() {
         let files = FakeFiles::new(&[("redis.conf", "save 900 1\nsave 300 10")]);
         let points = |line: &str| start(line, &[], &files).unwrap().config.persistence.save;
@@ -460,6 +476,7 @@ pub(super) mod tests {
         assert_eq!(points("--save 1 2 --save 3 4"), [point(1, 2), point(3, 4)]);
         assert_eq!(points("--save 1 2 --save '' --save 3 4"), [point(3, 4)]);
         assert_eq!(points("redis.conf --save ''"), []);
+        assert_eq!(points("redis.conf --save"), []);
     }
 
     #[test]

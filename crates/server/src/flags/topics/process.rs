@@ -96,11 +96,11 @@ topic! {
     /// Let the allocator return memory in a thread of its own.
     jemalloc_bg_thread: bool = true, Yes, redis("jemalloc-bg-thread"), runtime(), inert();
 
-    /// Write the pid here.
+    /// Write the number of the process here.
     pidfile: String = String::new(), Text, redis("pidfile");
 
     /// Run in the background.
-    daemonize: bool = false, Yes, redis("daemonize"), inert();
+    daemonize: bool = false, Yes, redis("daemonize");
 
     /// Who started the server and wants to hear that it is ready.
     supervised: Supervised = Supervised::No, OneOf, redis("supervised"), inert();
