@@ -29,6 +29,7 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
     log::open(&loaded.config.monitoring)?;
     let machine = Machine::look();
     allow_open_files(&mut loaded.config.network);
+    make_room_for_files(loaded.config.network.maxclients);
     let threads = machine.thread_count(loaded.config.process.proactor_threads);
     if loaded.config.process.disable_thp || machine.memory < HUGE_PAGES_FROM {
         disable_huge_pages();
@@ -175,6 +176,17 @@ fn allow_open_files(network: &mut Network) {
         ));
         network.maxclients = clients as u32;
     }
+}
+
+/// Has the kernel make its table of descriptors large enough while there is but one thread. When
+/// several share it, it waits for all CPUs each time the table doubles: 20 ms, in which the queue
+/// of new connections overflows, and those that find it full try again after a second.
+fn make_room_for_files(maxclients: u32) {
+    /// 128 KiB of the kernel's memory; whoever has more clients has time to wait.
+    const MOST: u32 = 16384;
+    let highest = maxclients.min(MOST) as i32 - 1;
+    // The copy is closed at once, the room stays. Without it things go well, too.
+    let _ = rustix::io::fcntl_dupfd_cloexec(io::stderr(), highest);
 }
 
 /// One CPU for each thread, or none: with a quota, or with more threads than CPUs, the kernel knows
