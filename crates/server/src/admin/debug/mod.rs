@@ -17,7 +17,7 @@ use protocol::{Reply, number};
 use super::{ADMIN, NO_SNAPSHOTS, plain};
 use crate::flags::values::AllowedFor;
 use crate::identity::random_id;
-use crate::log::say;
+use crate::log::warn;
 use crate::session::{Call, Outcome, SessionCommand};
 
 /// DEBUG subcommand [argument ...]
@@ -105,7 +105,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
         syntax: "<message>",
         summary: "Write <message> to the server log.",
         run: |call, reply| {
-            say(&String::from_utf8_lossy(call.args.at(2)));
+            let text = String::from_utf8_lossy(call.args.at(2));
+            warn(&format!("DEBUG LOG: {text}"));
             reply.ok();
             Ok(())
         },
