@@ -195,6 +195,7 @@ pub fn load(
     loader.loaded.warnings.extend(warnings);
     loader.apply_all(settings)?;
     loader.apply_all(line.settings)?;
+    loader.warn_of_what_has_no_effect();
     Ok(Start::Run(Box::new(loader.loaded)))
 }
 
@@ -268,6 +269,20 @@ impl Loader<'_> {
                 Ok(())
             }
             Err(why) => Err(LoadError::Rejected { origin, name, why }),
+        }
+    }
+
+    fn warn_of_what_has_no_effect(&mut self) {
+        let (config, defaults) = (&self.loaded.config, Config::default());
+        let is_set = |flag: &&Flag| flag.value(config) != flag.value(&defaults);
+        let names: Vec<&str> = flags()
+            .filter(|flag| flag.is_inert)
+            .filter(is_set)
+            .map(Flag::preferred_name)
+            .collect();
+        if !names.is_empty() {
+            let warning = format!("accepted, without effect yet: {}", names.join(", "));
+            self.loaded.warnings.push(warning);
         }
     }
 
@@ -497,12 +512,20 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_has_no_effect_is_said_once() {
+        let line = "--uring_disable_iowait --daemonize --oom-score-adj yes --dynamic-hz yes";
+        let warnings = from_line(line).unwrap().warnings;
+        let warning = "accepted, without effect yet: uring_disable_iowait, oom-score-adj";
+        assert_eq!(warnings, [warning]);
+    }
+
+    #[test]
     fn an_empty_variable_is_an_unset_one() {
         let variables = [("DFLY_maxmemory", ""), ("DFLY_dbfilename", "")];
         let loaded = start("", &variables, &FakeFiles::default()).unwrap();
         assert_eq!(loaded.config.memory.maxmemory, 0);
         assert_eq!(loaded.config.persistence.dbfilename, "");
-        assert_eq!(loaded.warnings.len(), 1);
+        assert!(loaded.warnings[0].starts_with("environment variable DFLY_maxmemory is empty"));
     }
 
     #[test]

@@ -29,16 +29,16 @@ topic! {
     monitoring: Monitoring, "Monitoring and logs";
 
     /// Extra port for HTTP and RESP administration.
-    admin_port: u16 = 0, U16;
+    admin_port: u16 = 0, U16, inert();
 
     /// Address of the admin port.
-    admin_bind: String = String::new(), Text;
+    admin_bind: String = String::new(), Text, inert();
 
     /// No password on the admin port.
-    admin_nopass: bool = false, Yes;
+    admin_nopass: bool = false, Yes, inert();
 
     /// HTTP console on the main port.
-    primary_port_http_enabled: bool = true, Yes;
+    primary_port_http_enabled: bool = true, Yes, inert();
 
     /// POST /api.
     expose_http_api: bool = false, Yes, inert();

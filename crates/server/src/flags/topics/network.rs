@@ -31,7 +31,7 @@ topic! {
     unixsocketperm: u32 = 0, Octal, redis("unixsocketperm");
 
     /// Port told to cluster clients and to the master instead of the real one.
-    announce_port: u16 = 0, U16, runtime();
+    announce_port: u16 = 0, U16, runtime(), inert();
 
     /// Port of the memcached text protocol; 0 = off.
     memcached_port: u32 = 0, U32, inert();
