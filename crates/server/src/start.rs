@@ -27,6 +27,7 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
         return Ok(());
     }
     log::open(&loaded.config.monitoring)?;
+    refuse_what_would_be_unsafe(&loaded)?;
     let machine = Machine::look();
     allow_open_files(&mut loaded.config.network);
     make_room_for_files(loaded.config.network.maxclients);
@@ -43,7 +44,13 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
     log::show(&screen(&loaded, &machine, threads, backend));
     // Before any thread starts, for each inherits what is held back.
     let signals = Signals::hold(&[signals::TERMINATE, signals::INTERRUPT, signals::HANG_UP])?;
-    let shared = Arc::new(Shared::new(loaded, threads, backend, random_seed()));
+    let renamed = std::mem::take(&mut loaded.renamed_commands);
+    let mut shared = Shared::new(loaded, threads, backend, random_seed());
+    for (old, new) in &renamed {
+        let done = shared.table.rename(old, new);
+        done.map_err(|error| io::Error::other(format!("rename-command {old}: {error}")))?;
+    }
+    let shared = Arc::new(shared);
     stop_on(signals, Arc::clone(&shared))?;
     let cpus = cpus_to_pin(&shared.config(), &machine, threads);
     match backend {
@@ -52,6 +59,23 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
         }),
         _ => serve(&shared, bound, &cpus, EpollDriver::new),
     }
+}
+
+/// Refuses settings that keep strangers out and aren't there yet: to go on without them would let
+/// strangers in.
+fn refuse_what_would_be_unsafe(loaded: &Loaded) -> io::Result<()> {
+    let security = &loaded.config.security;
+    let what = if security.tls || security.tls_port > 0 {
+        "TLS"
+    } else if !loaded.acl_users.is_empty() || !security.aclfile.is_empty() {
+        "ACL users other than the default one with requirepass"
+    } else if !security.restricted_commands.is_empty() {
+        "restricted_commands"
+    } else {
+        return Ok(());
+    };
+    let text = format!("not available in this version, and unsafe to go on without: {what}");
+    Err(io::Error::new(io::ErrorKind::Unsupported, text))
 }
 
 /// In a box smaller than this a huge page is too coarse a unit of memory.

@@ -117,6 +117,22 @@ def test_log_and_pidfile(own_server, tmp_path):
     assert "Ready to accept connections" not in log.read_text()
 
 
+def test_renamed_commands(own_server):
+    client = redis.Redis(port=own_server(rename_command="FLUSHALL=sesame").port)
+    client.set("key", 1)
+    with pytest.raises(redis.ResponseError, match="unknown command 'FLUSHALL'"):
+        client.flushall()
+    assert client.execute_command("SESAME") and client.dbsize() == 0
+    with pytest.raises(servers.ServerError, match="rename-command NOSUCH"):
+        own_server(rename_command="NOSUCH=x")
+
+
+@pytest.mark.parametrize("flags", [{"tls": "yes"}, {"tls_port": 7000}, {"aclfile": "users"}])
+def test_what_would_be_unsafe_to_ignore_is_refused(own_server, flags):
+    with pytest.raises(servers.ServerError, match="unsafe to go on without"):
+        own_server(**flags)
+
+
 def test_in_the_background(tmp_path):
     pidfile = tmp_path / "pid"
     server = servers.Server(options={"daemonize": "yes", "pidfile": pidfile})
