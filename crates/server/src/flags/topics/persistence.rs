@@ -175,10 +175,10 @@ topic! {
     gcs_dry_upload: bool = false, Yes, inert();
 
     /// For tests: microseconds to wait after each key loaded.
-    key_load_delay: i32 = 0, I32, redis("key-load-delay"), runtime(), inert();
+    key_load_delay: i32 = 0, I32, redis("key-load-delay"), runtime(), hidden(), inert();
 
     /// For tests: microseconds to wait after each key saved.
-    rdb_key_save_delay: i32 = 0, I32, redis("rdb-key-save-delay"), runtime(), inert();
+    rdb_key_save_delay: i32 = 0, I32, redis("rdb-key-save-delay"), runtime(), hidden(), inert();
 
     /// For tests: bytes loaded before clients are looked after.
     loading_process_events_interval_bytes: u64 = 2 << 20, Memory(1024, I63),
