@@ -53,12 +53,14 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
     let shared = Arc::new(shared);
     stop_on(signals, Arc::clone(&shared))?;
     let cpus = cpus_to_pin(&shared.config(), &machine, threads);
-    match backend {
+    let served = match backend {
         "io_uring" => serve(&shared, bound, &cpus, || {
             UringDriver::new(UringConfig::default(), Waker::new()?)
         }),
         _ => serve(&shared, bound, &cpus, EpollDriver::new),
-    }
+    };
+    say("Darner is now ready to exit, bye bye...");
+    served
 }
 
 /// Refuses settings that keep strangers out and aren't there yet: to go on without them would let
@@ -151,7 +153,7 @@ fn stop_on(signals: Signals, shared: Arc<Shared>) -> io::Result<()> {
             }
         };
         let signal = next()?;
-        say(&format!("signal {signal}: bye"));
+        say(&format!("signal {signal}: shutting down"));
         shared.post_all(|| Message::Shutdown);
         next()?;
         std::process::exit(1);

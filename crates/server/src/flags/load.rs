@@ -202,14 +202,13 @@ pub fn load(
 struct Loader<'a> {
     loaded: Loaded,
     files: &'a dyn Files,
-    /// Flags of which each further setting of the same source is an addition.
+    /// Flags of which each further setting is an addition, on the command line to those of the
+    /// redis.conf, as in Redis. A variable of the environment starts anew.
     begun: Vec<&'static Flag>,
 }
 
 impl Loader<'_> {
-    /// Applies the settings of one source.
     fn apply_all(&mut self, settings: Vec<Setting>) -> Result<(), LoadError> {
-        self.begun.clear();
         settings
             .into_iter()
             .try_for_each(|setting| self.apply(setting, 0))
@@ -254,7 +253,8 @@ impl Loader<'_> {
             words if flag.takes_words => words.join(" "),
             _ => return Err(rejected(origin, name, "wrong number of arguments")),
         };
-        let is_begun = self.begun.iter().any(|begun| std::ptr::eq(*begun, flag));
+        let is_variable = matches!(origin, Origin::Environment(_));
+        let is_begun = !is_variable && self.begun.iter().any(|begun| std::ptr::eq(*begun, flag));
         if flag.accumulates && is_begun && !text.is_empty() {
             text = format!("{} {text}", flag.value(&self.loaded.config));
         }
@@ -482,12 +482,16 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn save_points_of_one_source_add_up() {
+    fn save_points_add_up() {
         let files = FakeFiles::new(&[("redis.conf", "save 900 1\nsave 300 10")]);
-        let points = |line: &str| start(line, &[], &files).unwrap().config.persistence.save;
+        let start = |line: &str, variables| start(line, variables, &files).unwrap();
+        let points = |line: &str| start(line, &[]).config.persistence.save;
         let point = |seconds, changes| SavePoint { seconds, changes };
         assert_eq!(points("redis.conf"), [point(900, 1), point(300, 10)]);
-        assert_eq!(points("redis.conf --save 1 2"), [point(1, 2)]);
+        let all = [point(900, 1), point(300, 10), point(1, 2)];
+        assert_eq!(points("redis.conf --save 1 2"), all);
+        let loaded = start("redis.conf", &[("DFLY_save", "1 2")]);
+        assert_eq!(loaded.config.persistence.save, [point(1, 2)]);
         assert_eq!(points("--save 1 2 --save 3 4"), [point(1, 2), point(3, 4)]);
         assert_eq!(points("--save 1 2 --save '' --save 3 4"), [point(3, 4)]);
         assert_eq!(points("redis.conf --save ''"), []);
