@@ -1,6 +1,7 @@
 //! The register of all clients: what CLIENT LIST shows and CLIENT KILL looks through.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -18,6 +19,16 @@ pub struct SocketDescription {
     pub fd: i32,
     /// It is a Unix socket.
     pub is_unix: bool,
+}
+
+impl SocketDescription {
+    /// Whether it comes from this machine: over loopback or a Unix socket.
+    pub fn is_local(&self) -> bool {
+        match self.addr.parse::<SocketAddr>() {
+            Ok(addr) => addr.ip().to_canonical().is_loopback(),
+            Err(_) => true,
+        }
+    }
 }
 
 /// What others may see of a client. The owning thread updates it at the end of a batch.

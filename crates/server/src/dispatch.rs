@@ -71,7 +71,7 @@ fn execute_known<'s>(
     out: &mut Vec<u8>,
 ) -> Flow {
     let is_slow = shared.slow_path.is_on();
-    if is_slow || !conn.session.is_plain() {
+    if is_slow || thread.is_full || !conn.session.is_plain() {
         match check(shared, thread, conn, txn, entry) {
             Ok(Verdict::Run) => {}
             Ok(Verdict::Wait) => return Flow::Pause,
@@ -206,7 +206,7 @@ enum Verdict {
 #[cold]
 fn check(
     shared: &Shared,
-    thread: &Thread,
+    thread: &mut Thread,
     conn: &mut Conn,
     txn: &mut Txn<'_>,
     entry: &Entry,
@@ -219,6 +219,12 @@ fn check(
         return Err(CommandError::Text(
             "ERR Command not allowed inside a transaction",
         ));
+    }
+    let at_once = ["exec", "discard", "multi", "watch", "quit", "reset"];
+    let is_queued = session.multi.is_some() && !at_once.contains(&entry.spec.name);
+    // What is queued takes memory, whatever it is; EXEC looks at what it is to run itself.
+    if thread.is_full && (is_queued || entry.spec.has(flags::DENYOOM)) && thread.look_at_memory() {
+        return Err(CommandError::Text(session::OUT_OF_MEMORY));
     }
     let queued = session.multi.as_ref().filter(|_| entry.spec.name == "exec");
     let flags = entry.spec.flags | queued.map_or(0, |multi| multi.flags);
@@ -233,8 +239,7 @@ fn check(
         conn.last_command = entry.id as u32 + 1;
         return Ok(Verdict::Wait);
     }
-    let at_once = ["exec", "discard", "multi", "watch", "quit", "reset"];
-    if session.multi.is_some() && !at_once.contains(&entry.spec.name) {
+    if is_queued {
         txn.keeps_expired = false;
         return Ok(Verdict::Queue);
     }

@@ -23,6 +23,8 @@ pub(crate) const OUTPUT_RESUME: usize = OUTPUT_PAUSE / 2;
 const PENDING_PAUSE: usize = 1 << 20;
 /// Input that a client may send before it has authenticated.
 const UNAUTHENTICATED_QUERY: u64 = 1 << 20;
+/// Replies that it may leave unread: some hundreds of times that it has to authenticate.
+const UNAUTHENTICATED_OUTPUT: u64 = 17 << 10;
 /// What a monitor may leave unread where normal clients have no limit: it can't be made to wait, as
 /// it isn't its own commands that fill its buffer.
 const MONITOR_OUTPUT: u64 = OUTPUT_PAUSE as u64;
@@ -79,6 +81,7 @@ impl Thread {
         let waiting = waiting as u64;
         let limit = self.output_limit(conn);
         let hard = match limit.hard {
+            _ if !conn.session.authenticated => UNAUTHENTICATED_OUTPUT,
             0 if conn.session.has(flag::MONITOR) => MONITOR_OUTPUT,
             hard => hard,
         };

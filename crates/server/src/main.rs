@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use server::flags::load::Start;
 use server::flags::{help, load_from_process};
+use server::log;
 
 #[global_allocator]
 static ALLOCATOR: server::memory::Counting = server::memory::Counting;
@@ -25,19 +26,23 @@ pub static malloc_conf: Option<&'static std::ffi::c_char> = {
 };
 
 fn main() -> ExitCode {
-    let failure = match load_from_process() {
-        Ok(Start::Run(loaded)) => match server::start::run(*loaded) {
-            Ok(()) => return ExitCode::SUCCESS,
-            Err(error) => error.to_string(),
-        },
+    match load_from_process() {
+        Ok(Start::Run(loaded)) => {
+            let Err(error) = server::start::run(*loaded) else {
+                return ExitCode::SUCCESS;
+            };
+            log::fail(&error.to_string());
+            ExitCode::FAILURE
+        }
         Ok(Start::Answer(question)) => {
             // A closed pipe (`darner --help | head`) is no failure.
             let _ = writeln!(std::io::stdout(), "{}", help::answer(question));
-            return ExitCode::SUCCESS;
+            ExitCode::SUCCESS
         }
-        Err(error) => error.to_string(),
-    };
-    // Where no one listens there is no one to tell.
-    let _ = writeln!(std::io::stderr(), "darner: {failure}");
-    ExitCode::FAILURE
+        Err(error) => {
+            // Where no one listens there is no one to tell.
+            let _ = writeln!(std::io::stderr(), "darner: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::admin::State;
 use crate::clients::Clients;
 use crate::flags::Config;
 use crate::flags::load::Loaded;
+use crate::listening::Listening;
 use crate::message::Message;
 use crate::monitor::Monitors;
 use crate::pause::Pause;
@@ -41,6 +42,7 @@ pub struct Shared {
     pub conf_path: Option<String>,
     /// Whether commands must look at the two below before and after they run.
     pub slow_path: SlowPath,
+    pub(crate) listening: Listening,
     pub(crate) pause: Pause,
     pub(crate) monitors: Monitors,
     config: RwLock<Arc<Config>>,
@@ -74,6 +76,7 @@ impl Shared {
             backend,
             conf_path: loaded.conf_path,
             slow_path: SlowPath::default(),
+            listening: Listening::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
             config: RwLock::new(Arc::new(config)),

@@ -15,6 +15,7 @@ use crate::conn::{Conn, State, Token};
 use crate::dispatch::{self, Flow};
 use crate::flags::Config;
 use crate::limits::OUTPUT_PAUSE;
+use crate::memory;
 use crate::session::{self, Session};
 use crate::shared::Shared;
 use crate::stats::ThreadStats;
@@ -37,6 +38,8 @@ pub struct Thread {
     pub(crate) conns: Vec<Option<Box<Conn>>>,
     pub(crate) ticks: Ticks,
     pub(crate) last_tick: Tick,
+    /// More memory was used than `maxmemory` allows when it was last looked at.
+    pub(crate) is_full: bool,
     /// Nanoseconds from which a command is worth noting.
     pub(crate) observe_ns: u64,
     /// Connections with something to send, to resume or to close.
@@ -71,6 +74,7 @@ impl Thread {
             dirty: Vec::new(),
             deadlines: BTreeSet::new(),
             paused: Vec::new(),
+            is_full: false,
             next_http_warning_us: 0,
             over_soft_limit: Vec::new(),
             next_to_look_at: 0,
@@ -108,6 +112,15 @@ impl Thread {
         self.config_version = self.shared.config_version();
         self.config = self.shared.config();
         self.observe_ns = admin::threshold_ns(&self.config);
+        self.look_at_memory();
+    }
+
+    /// Looks whether more memory is used than `maxmemory` allows.
+    #[inline]
+    pub(crate) fn look_at_memory(&mut self) -> bool {
+        let limit = self.config.memory.maxmemory;
+        self.is_full = limit > 0 && memory::used() > limit;
+        self.is_full
     }
 
     /// A connection was taken over; false if there are too many.
@@ -365,6 +378,7 @@ impl Thread {
             conn.state = State::Parked;
             return 0;
         }
+        self.look_at_memory();
         self.last_tick = Ticks::now();
         for number in 0..batch.len() {
             let args = batch.args(number, input);

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reactor::{CloseMode, ConnId, Driver, Endpoint, Handler, Now, Waker};
+use reactor::{CloseMode, ConnId, Driver, Endpoint, Handler, ListenerId, Now, Waker};
 use server::flags::load::Loaded;
 use server::shared::Shared;
 use server::worker::Worker;
@@ -186,9 +186,11 @@ impl Driver for Direct {
     type Socket = NoSocket;
     type Listener = ();
 
-    fn listen(&mut self, (): ()) -> io::Result<()> {
-        Ok(())
+    fn listen(&mut self, (): ()) -> io::Result<ListenerId> {
+        Ok(ListenerId(0))
     }
+
+    fn unlisten(&mut self, _: ListenerId) {}
 
     fn adopt(&mut self, _: NoSocket) -> io::Result<ConnId> {
         Ok(CONNECTION)

@@ -24,6 +24,7 @@ mod topics;
 pub use config::{Config, ConfigError};
 pub use load::{Files, LoadError, Loaded, RealFiles, Start, load, load_from_process};
 pub use table::{Flag, Mutable};
+pub use topics::monitoring::Monitoring;
 pub use topics::network::Network;
 
 /// The enums and structs that fields of the configuration have.

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::codec::Rejected;
-use super::conf_file::split_line;
+use super::conf_file::{self, split_line};
 use super::config::{Config, find, flags};
 use super::table::Flag;
 
@@ -28,7 +28,7 @@ pub fn rewrite(text: &str, config: &Config) -> String {
         }
         written.push(flag);
     }
-    let defaults = Config::default();
+    let defaults = conf_file::defaults();
     let is_missing =
         |flag: &&Flag| !is_in(&written, flag) && flag.value(config) != flag.value(&defaults);
     let mut missing = flags().filter(is_missing).peekable();
@@ -67,7 +67,7 @@ fn is_in(flags: &[&'static Flag], flag: &Flag) -> bool {
 
 /// The value that the file's lines give to a flag.
 fn value_in(lines: &[Line], flag: &Flag) -> Result<String, Rejected> {
-    let mut config = Config::default();
+    let mut config = conf_file::defaults();
     let mut is_first = true;
     for line in lines
         .iter()
@@ -149,7 +149,7 @@ slave-priority 50
     fn nothing_changes_when_nothing_has_changed() {
         let loaded = started_with(TEXT);
         assert_eq!(rewrite(TEXT, &loaded.config), TEXT);
-        assert_eq!(rewrite("", &Config::default()), "\n");
+        assert_eq!(rewrite("", &conf_file::defaults()), "\n");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::thread::Thread;
 pub(crate) use auth::DEFAULT_USER;
 pub(crate) use help::help;
 pub use multi::{Multi, Watch};
-pub(crate) use multi::{drop_watches, lock_for_exec, queue};
+pub(crate) use multi::{OUT_OF_MEMORY, drop_watches, lock_for_exec, queue};
 
 /// Everything that a session command may use.
 pub struct Call<'a, 's> {

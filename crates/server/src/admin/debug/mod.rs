@@ -14,10 +14,10 @@ use commands::spec::{Group, Scope};
 use commands::{CommandError, Spec};
 use protocol::{Reply, number};
 
-use super::{ADMIN, NO_SNAPSHOTS, is_local, plain};
+use super::{ADMIN, NO_SNAPSHOTS, plain};
 use crate::flags::values::AllowedFor;
 use crate::identity::random_id;
-use crate::log::say;
+use crate::log::warn;
 use crate::session::{Call, Outcome, SessionCommand};
 
 /// DEBUG subcommand [argument ...]
@@ -105,7 +105,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
         syntax: "<message>",
         summary: "Write <message> to the server log.",
         run: |call, reply| {
-            say(&String::from_utf8_lossy(call.args.at(2)));
+            let text = String::from_utf8_lossy(call.args.at(2));
+            warn(&format!("DEBUG LOG: {text}"));
             reply.ok();
             Ok(())
         },
@@ -165,7 +166,7 @@ fn debug(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comm
     let is_allowed = match call.thread.config.security.enable_debug_command {
         AllowedFor::Yes => true,
         AllowedFor::No => false,
-        AllowedFor::Local => is_local(&call.conn.info),
+        AllowedFor::Local => call.conn.info.socket.is_local(),
     };
     if !is_allowed {
         return Err(CommandError::Text(
