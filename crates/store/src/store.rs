@@ -1,10 +1,11 @@
 //! All shards, and what surrounds them.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 
 use data::{KeyHash, KeyHasher, Value};
 
+use crate::events::Observers;
 use crate::gate::Gate;
 use crate::log::Log;
 use crate::random::Random;
@@ -40,8 +41,7 @@ pub struct Store {
     randoms: Box<[Random]>,
     reaper: Reaper,
     log: Log,
-    /// How many keys are watched or waited for: lets writes skip the look at who does.
-    pub(crate) watching: AtomicUsize,
+    observers: Observers,
     /// False when DEBUG SET-ACTIVE-EXPIRE 0 was given.
     pub active_expire: AtomicBool,
     /// Up to which sizes values keep their compact forms.
@@ -81,7 +81,7 @@ impl Store {
             stats: (0..options.threads).map(|_| Stats::default()).collect(),
             reaper: Reaper::default(),
             log: Log::default(),
-            watching: AtomicUsize::new(0),
+            observers: Observers::default(),
             active_expire: AtomicBool::new(true),
             thresholds: Thresholds::default(),
         }
@@ -106,6 +106,12 @@ impl Store {
     /// The log of effects.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Who wants to know of changes of keys.
+    #[inline(always)]
+    pub fn observers(&self) -> &Observers {
+        &self.observers
     }
 
     /// What a thread counts.
