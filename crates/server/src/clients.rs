@@ -43,6 +43,8 @@ pub struct ClientInfo {
     pub multi_bytes: AtomicU64,
     /// Keys watched.
     pub watching: AtomicU32,
+    /// Channels and patterns subscribed to, by the number of the [`crate::pubsub::Kind`].
+    pub subscribed: [AtomicU32; 3],
     /// Bytes of input not yet understood.
     pub query_bytes: AtomicU64,
     /// Bytes of memory for input, those included.
@@ -101,6 +103,8 @@ pub mod flag {
     pub const RESP3: u32 = 1 << 8;
     /// Nothing is received from it at the moment.
     pub const UNREAD: u32 = 1 << 9;
+    /// It has subscribed to something.
+    pub const PUBSUB: u32 = 1 << 10;
 }
 
 /// Classes of clients: what CLIENT LIST TYPE asks for and output limits are given for.
@@ -149,6 +153,7 @@ impl ClientInfo {
             multi: AtomicI64::new(-1),
             multi_bytes: AtomicU64::new(0),
             watching: AtomicU32::new(0),
+            subscribed: Default::default(),
             query_bytes: AtomicU64::new(0),
             query_capacity: AtomicU64::new(0),
             argv_bytes: AtomicU64::new(0),
@@ -186,7 +191,11 @@ impl ClientInfo {
 
     /// Which class it belongs to.
     pub fn kind(&self) -> ClientType {
-        ClientType::Normal
+        if self.has(flag::PUBSUB) {
+            ClientType::PubSub
+        } else {
+            ClientType::Normal
+        }
     }
 
     /// Seconds since it connected.
@@ -219,6 +228,7 @@ impl ClientInfo {
         let mut letters = String::new();
         for (is_set, letter) in [
             (self.has(flag::MONITOR), 'O'),
+            (self.has(flag::PUBSUB), 'P'),
             (self.multi.load(Ordering::Relaxed) >= 0, 'x'),
             (self.has(flag::BLOCKED), 'b'),
             (self.has(flag::DIRTY_EXEC), 'd'),

@@ -33,6 +33,10 @@ pub(crate) enum Flow {
     Close,
 }
 
+/// Flags that only SUBSCRIBE, UNSUBSCRIBE and their relatives have: what these answer are messages,
+/// which CLIENT REPLY doesn't keep back.
+const SUBSCRIPTION: u32 = flags::PUBSUB | flags::NOSCRIPT;
+
 /// Runs one command of a connection.
 #[inline]
 pub(crate) fn execute<'s>(
@@ -57,7 +61,8 @@ pub(crate) fn execute<'s>(
     };
     let has_run = matches!(flow, Flow::Next | Flow::Close);
     if conn.session.reply_mode != ReplyMode::On && has_run {
-        suppress_reply(conn, out, start);
+        let is_message = entry.is_some_and(|entry| entry.spec.has(SUBSCRIPTION));
+        suppress_reply(conn, out, if is_message { out.len() } else { start });
     }
     flow
 }
@@ -202,6 +207,19 @@ enum Verdict {
     Wait,
 }
 
+/// What a client may run that only listens.
+const WHILE_LISTENING: [&str; 9] = [
+    "subscribe",
+    "unsubscribe",
+    "psubscribe",
+    "punsubscribe",
+    "ssubscribe",
+    "sunsubscribe",
+    "ping",
+    "quit",
+    "reset",
+];
+
 /// What may run of a session that isn't plain, or when commands take the slow path.
 #[cold]
 fn check(
@@ -219,6 +237,13 @@ fn check(
         return Err(CommandError::Text(
             "ERR Command not allowed inside a transaction",
         ));
+    }
+    if session.only_listens() && !WHILE_LISTENING.contains(&entry.full_name.as_str()) {
+        return Err(CommandError::Made(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
+             are allowed in this context",
+            entry.full_name
+        )));
     }
     let queued = session.multi.as_ref().filter(|_| entry.spec.name == "exec");
     let flags = entry.spec.flags | queued.map_or(0, |multi| multi.flags);

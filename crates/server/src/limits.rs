@@ -153,7 +153,7 @@ impl Thread {
     fn is_silent(&self, conn: &Conn) -> bool {
         conn.info.idle(self.now_ms()) > u64::from(self.config.network.timeout)
             && !matches!(conn.state, State::Paused | State::Parked | State::Blocked)
-            && !conn.session.has(flag::MONITOR)
+            && conn.session.flags & (flag::MONITOR | flag::PUBSUB) == 0
     }
 }
 

@@ -1,7 +1,7 @@
 //! What all threads of the server share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
 use reactor::Sender;
@@ -12,9 +12,11 @@ use crate::admin::State;
 use crate::clients::Clients;
 use crate::flags::Config;
 use crate::flags::load::Loaded;
+use crate::mailboxes::Mailboxes;
 use crate::message::Message;
 use crate::monitor::Monitors;
 use crate::pause::Pause;
+use crate::pubsub::PubSub;
 use crate::slow_path::SlowPath;
 use crate::stats::{SharedStats, ThreadStats};
 use crate::table::Table;
@@ -31,6 +33,8 @@ pub struct Shared {
     pub stats: Box<[ThreadStats]>,
     /// Counts that any thread changes.
     pub shared_stats: SharedStats,
+    /// Who has subscribed to which channels.
+    pub pubsub: Arc<PubSub>,
     /// What administration remembers.
     pub admin: State,
     /// When the server started.
@@ -45,7 +49,7 @@ pub struct Shared {
     pub(crate) monitors: Monitors,
     config: RwLock<Arc<Config>>,
     config_version: AtomicU64,
-    mailboxes: Box<[OnceLock<Sender<Message>>]>,
+    mailboxes: Arc<Mailboxes>,
 }
 
 impl Shared {
@@ -63,12 +67,15 @@ impl Shared {
             seed,
         });
         config.data.set_thresholds(&store.thresholds);
+        let mailboxes = Arc::new(Mailboxes::new(threads));
+        let pubsub = Arc::new(PubSub::new(Arc::clone(&mailboxes)));
         Self {
             store,
             table,
             clients: Clients::default(),
             stats,
             shared_stats: SharedStats::default(),
+            pubsub,
             admin: State::default(),
             started: Instant::now(),
             backend,
@@ -78,7 +85,7 @@ impl Shared {
             monitors: Monitors::default(),
             config: RwLock::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
-            mailboxes: (0..threads).map(|_| OnceLock::new()).collect(),
+            mailboxes,
         }
     }
 
@@ -130,21 +137,16 @@ impl Shared {
 
     /// Sets the mailbox of a thread, before that serves anyone.
     pub fn set_mailbox(&self, thread: usize, mailbox: Sender<Message>) {
-        let set = self.mailboxes[thread].set(mailbox);
-        assert!(set.is_ok(), "a thread sets its mailbox once");
+        self.mailboxes.set(thread, mailbox);
     }
 
     /// Sends a message to a thread (nowhere, while that is still starting).
     pub fn post(&self, thread: usize, message: Message) {
-        if let Some(mailbox) = self.mailboxes[thread].get() {
-            mailbox.post(message);
-        }
+        self.mailboxes.post(thread, message);
     }
 
     /// Sends a message to every thread.
     pub fn post_all(&self, message: impl Fn() -> Message) {
-        for thread in 0..self.threads() {
-            self.post(thread, message());
-        }
+        self.mailboxes.post_all(message);
     }
 }

@@ -162,7 +162,10 @@ where
             match message {
                 Message::Wake(token) => thread.wake(Token(token), State::Parked),
                 Message::Kill(token) => self.kill(Token(token)),
-                Message::Push(token, bytes) => thread.push(Token(token), &bytes),
+                Message::Push(token, bytes) => {
+                    thread.push(Token(token), |_, reply| reply.raw(&bytes));
+                }
+                Message::Publish(publication) => thread.deliver(&publication),
                 Message::Served(token, reply) => thread.served(Token(token), &reply),
                 Message::Unblock(token, error) => thread.unblocked(Token(token), error),
                 Message::Serve(unserved) => thread.serve(&unserved),
