@@ -19,6 +19,7 @@ pub mod mailboxes;
 pub mod memory;
 pub mod message;
 mod monitor;
+mod observer;
 pub mod pause;
 pub mod pubsub;
 pub mod rates;

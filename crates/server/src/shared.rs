@@ -15,6 +15,7 @@ use crate::flags::load::Loaded;
 use crate::mailboxes::Mailboxes;
 use crate::message::Message;
 use crate::monitor::Monitors;
+use crate::observer::KeyObserver;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::slow_path::SlowPath;
@@ -66,10 +67,13 @@ impl Shared {
             dbnum,
             seed,
         });
-        config.data.set_thresholds(&store.thresholds);
         let mailboxes = Arc::new(Mailboxes::new(threads));
         let pubsub = Arc::new(PubSub::new(Arc::clone(&mailboxes)));
-        Self {
+        let observer = KeyObserver {
+            pubsub: Arc::clone(&pubsub),
+        };
+        store.observers().set(Box::new(observer));
+        let shared = Self {
             store,
             table,
             clients: Clients::default(),
@@ -86,7 +90,9 @@ impl Shared {
             config: RwLock::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
             mailboxes,
-        }
+        };
+        shared.apply(&shared.config());
+        shared
     }
 
     /// Number of data threads.
@@ -121,10 +127,17 @@ impl Shared {
             .expect("settings are changed without panicking");
         let mut changed = Config::clone(&current);
         change(&mut changed)?;
-        changed.data.set_thresholds(&self.store.thresholds);
+        self.apply(&changed);
         *current = Arc::new(changed);
         self.config_version.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Tells those who don't look at the settings themselves.
+    fn apply(&self, config: &Config) {
+        config.data.set_thresholds(&self.store.thresholds);
+        let events = config.data.notify_keyspace_events;
+        self.store.observers().publish(events);
     }
 
     /// Sets all counts back to zero (CONFIG RESETSTAT).
