@@ -236,6 +236,9 @@ where
         let hz = thread.config.process.hz.clamp(1, 500);
         let period = Duration::from_secs(1) / hz;
         self.next_cron_us = thread.now.mono_us + period.as_micros() as u64;
+        if thread.shared.admin.cron_paused.load(Ordering::Relaxed) {
+            return;
+        }
         thread.ticks.calibrate();
         let (store, now_us) = (&thread.shared.store, thread.now.mono_us);
         thread.shared.forget_pause(now_us);
