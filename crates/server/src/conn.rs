@@ -143,6 +143,7 @@ impl Conn {
             let subscribed = session.subscriptions.len(kind) as u32;
             info.subscribed[kind as usize].store(subscribed, Ordering::Relaxed);
         }
+        info.redirect.store(session.redirect(), Ordering::Relaxed);
         info.multi.store(multi, Ordering::Relaxed);
         info.multi_bytes.store(multi_bytes, Ordering::Relaxed);
         info.watching.store(watching, Ordering::Relaxed);

@@ -17,6 +17,7 @@ use crate::shared::Shared;
 use crate::table::{Entry, Run};
 use crate::thread::Thread;
 use crate::ticks::Ticks;
+use crate::tracking;
 
 /// What to do after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +161,9 @@ pub(crate) fn run_locked<'s>(
     stats.ran(ns);
     if ns >= call.thread.observe_ns {
         admin::observe(call, entry, args, ns);
+    }
+    if call.conn.session.has(flag::TRACKING) {
+        tracking::after(call, entry, args);
     }
     if call.txn.has_ready() && !call.conn.session.in_exec {
         blocking::serve(call.shared, call.thread.number, call.txn);

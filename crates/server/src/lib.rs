@@ -33,4 +33,5 @@ pub mod stats;
 pub mod table;
 pub mod thread;
 pub mod ticks;
+pub mod tracking;
 pub mod worker;

@@ -23,9 +23,11 @@ pub(crate) const OUTPUT_RESUME: usize = OUTPUT_PAUSE / 2;
 const PENDING_PAUSE: usize = 1 << 20;
 /// Input that a client may send before it has authenticated.
 const UNAUTHENTICATED_QUERY: u64 = 1 << 20;
-/// What a monitor may leave unread where normal clients have no limit: it can't be made to wait, as
-/// it isn't its own commands that fill its buffer.
-const MONITOR_OUTPUT: u64 = OUTPUT_PAUSE as u64;
+/// Normal clients that can't be made to wait, as it isn't their own commands alone that fill their
+/// buffers.
+const UNASKED: u32 = flag::MONITOR | flag::TRACKING;
+/// What these may leave unread where normal clients have no limit.
+const UNASKED_OUTPUT: u64 = OUTPUT_PAUSE as u64;
 
 impl Conn {
     /// Whether its socket is better not read at the moment.
@@ -79,7 +81,7 @@ impl Thread {
         let waiting = waiting as u64;
         let limit = self.output_limit(conn);
         let hard = match limit.hard {
-            0 if conn.session.has(flag::MONITOR) => MONITOR_OUTPUT,
+            0 if conn.session.flags & UNASKED != 0 => UNASKED_OUTPUT,
             hard => hard,
         };
         let mut is_over = hard > 0 && waiting >= hard;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use store::Unserved;
 
 use crate::pubsub::Publication;
+use crate::tracking::Invalidation;
 
 /// A message in a thread's mailbox. Connections are named by their [`crate::conn::Token`].
 #[derive(Debug)]
@@ -24,6 +25,12 @@ pub enum Message {
     Serve(Unserved),
     /// Deliver this to the thread's subscribers.
     Publish(Arc<Publication>),
+    /// Tell this connection that keys it may have read have changed.
+    Invalidate(u64, Arc<Invalidation>),
+    /// Tell all connections that all keys have changed.
+    InvalidateAll,
+    /// Tell this connection of a change in the place of another.
+    Redirected(u64, Arc<Invalidation>),
     /// CLIENT PAUSE has ended or changed.
     PauseChanged,
     /// End the thread.

@@ -1,15 +1,19 @@
-//! What the server does when keys change: it publishes keyspace notifications.
+//! What the server does when keys change: it publishes keyspace notifications and tells clients
+//! that cache.
 
 use std::sync::Arc;
 
 use store::{Author, Event, EventClasses, Observer};
 
 use crate::pubsub::{Kind, PubSub};
+use crate::tracking::Tracking;
 
 /// See the module.
 pub(crate) struct KeyObserver {
     /// Where notifications are published.
     pub(crate) pubsub: Arc<PubSub>,
+    /// Who caches what.
+    pub(crate) tracking: Arc<Tracking>,
 }
 
 impl Observer for KeyObserver {
@@ -29,7 +33,11 @@ impl Observer for KeyObserver {
         }
     }
 
-    fn invalidated(&self, _: Author, _: &[u8]) {}
+    fn invalidated(&self, by: Author, key: &[u8]) {
+        self.tracking.invalidate(by, key);
+    }
 
-    fn all_invalidated(&self, _: Author) {}
+    fn all_invalidated(&self, by: Author) {
+        self.tracking.invalidate_all(by);
+    }
 }

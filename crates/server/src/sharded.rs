@@ -22,6 +22,8 @@ pub(crate) struct Sharded<V> {
     hasher: RandomState,
     parts: Box<[RwLock<Part<V>>]>,
     len: AtomicUsize,
+    /// Where the next eviction begins.
+    next_to_evict: AtomicUsize,
 }
 
 impl<V> Default for Sharded<V> {
@@ -41,6 +43,7 @@ impl<V> Sharded<V> {
             hasher: RandomState::new(),
             parts: (0..parts).map(|_| RwLock::default()).collect(),
             len: AtomicUsize::new(0),
+            next_to_evict: AtomicUsize::new(0),
         }
     }
 
@@ -66,6 +69,33 @@ impl<V> Sharded<V> {
         for part in &self.parts {
             for (name, value) in &*part.read().expect(NO_PANIC) {
                 visit(name, value);
+            }
+        }
+    }
+
+    /// Removes all names, and hands over what stood under them.
+    pub(crate) fn clear(&self, mut removed: impl FnMut(V)) {
+        for number in 0..self.parts.len() {
+            let part = self.change(number, std::mem::take);
+            part.into_values().for_each(&mut removed);
+        }
+    }
+
+    /// Removes so many names, whichever.
+    pub(crate) fn evict(&self, count: usize, mut evicted: impl FnMut(Name, V)) {
+        let first = self.next_to_evict.fetch_add(1, Ordering::Relaxed);
+        let mut left = count;
+        for number in 0..self.parts.len() {
+            if left == 0 {
+                return;
+            }
+            let take = |part: &mut Part<V>| -> Vec<(Name, V)> {
+                part.extract_if(|_, _| true).take(left).collect()
+            };
+            let taken = self.change(first.wrapping_add(number) % self.parts.len(), take);
+            left -= taken.len();
+            for (name, value) in taken {
+                evicted(name, value);
             }
         }
     }
@@ -105,5 +135,25 @@ mod tests {
             map.for_each(|_, &value| sum += usize::from(value));
             assert_eq!((map.len(), sum), (99, 99 * 100 / 2 - 7));
         }
+    }
+
+    #[test]
+    fn names_are_evicted_and_cleared() {
+        let map = Sharded::default();
+        for number in 0..100u8 {
+            map.with(&[number], |part| part.insert(Name::from([number]), number));
+        }
+        let mut evicted = Vec::new();
+        map.evict(30, |name, value| {
+            assert_eq!(*name, [value]);
+            evicted.push(value);
+        });
+        assert_eq!((map.len(), evicted.len()), (70, 30));
+        map.clear(|value| {
+            assert!(!evicted.contains(&value));
+            evicted.push(value);
+        });
+        assert_eq!((map.len(), evicted.len()), (0, 100));
+        map.evict(1, |_, _| unreachable!("there is nothing"));
     }
 }

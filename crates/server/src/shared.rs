@@ -21,6 +21,7 @@ use crate::pubsub::PubSub;
 use crate::slow_path::SlowPath;
 use crate::stats::{SharedStats, ThreadStats};
 use crate::table::Table;
+use crate::tracking::Tracking;
 
 /// See the module.
 pub struct Shared {
@@ -36,6 +37,8 @@ pub struct Shared {
     pub shared_stats: SharedStats,
     /// Who has subscribed to which channels.
     pub pubsub: Arc<PubSub>,
+    /// Which clients cache which keys.
+    pub tracking: Arc<Tracking>,
     /// What administration remembers.
     pub admin: State,
     /// When the server started.
@@ -69,8 +72,10 @@ impl Shared {
         });
         let mailboxes = Arc::new(Mailboxes::new(threads));
         let pubsub = Arc::new(PubSub::new(Arc::clone(&mailboxes)));
+        let tracking = Arc::new(Tracking::new(threads, Arc::clone(&mailboxes)));
         let observer = KeyObserver {
             pubsub: Arc::clone(&pubsub),
+            tracking: Arc::clone(&tracking),
         };
         store.observers().set(Box::new(observer));
         let shared = Self {
@@ -80,6 +85,7 @@ impl Shared {
             stats,
             shared_stats: SharedStats::default(),
             pubsub,
+            tracking,
             admin: State::default(),
             started: Instant::now(),
             backend,
@@ -138,6 +144,8 @@ impl Shared {
         config.data.set_thresholds(&self.store.thresholds);
         let events = config.data.notify_keyspace_events;
         self.store.observers().publish(events);
+        let max_keys = config.network.tracking_table_max_keys;
+        self.tracking.limit(max_keys as usize);
     }
 
     /// Sets all counts back to zero (CONFIG RESETSTAT).

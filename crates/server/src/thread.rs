@@ -143,6 +143,7 @@ impl Thread {
         session::end_monitor(&self.shared, &mut conn);
         self.end_wait(&mut conn);
         self.unsubscribe_all(&mut conn);
+        self.untrack(&mut conn);
         if conn.session.watch.is_some() {
             self.enter_gate();
             session::drop_watches(&self.shared.store, &mut conn.session);

@@ -136,7 +136,13 @@ where
         if self.core.thread.now.mono_us >= self.next_cron_us {
             self.cron();
         }
+        if self.core.thread.tell_of_changes() {
+            // Own clients hear with this tick's replies, behind them.
+            self.read_mail();
+        }
         self.flush();
+        // What ran meanwhile may have changed keys as well.
+        self.core.thread.tell_of_changes();
         Ok(())
     }
 
@@ -169,6 +175,13 @@ where
                 Message::Served(token, reply) => thread.served(Token(token), &reply),
                 Message::Unblock(token, error) => thread.unblocked(Token(token), error),
                 Message::Serve(unserved) => thread.serve(&unserved),
+                Message::Invalidate(token, invalidation) => {
+                    thread.invalidate(Token(token), &invalidation);
+                }
+                Message::InvalidateAll => thread.invalidate_all(),
+                Message::Redirected(token, invalidation) => {
+                    thread.redirected(Token(token), &invalidation);
+                }
                 Message::PauseChanged => thread.wake_paused(),
                 Message::Shutdown => self.stopping = true,
             }

@@ -113,6 +113,7 @@ fn quit(_: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandE
 fn reset(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     end_monitor(call.shared, call.conn);
     call.thread.unsubscribe_all(call.conn);
+    call.thread.untrack(call.conn);
     multi::abandon(call);
     let needs_password = !call.shared.config().security.requirepass.is_empty();
     let session = &mut call.conn.session;

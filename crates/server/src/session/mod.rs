@@ -21,6 +21,7 @@ use crate::pubsub::Subscriptions;
 use crate::shared::Shared;
 use crate::table::Entry;
 use crate::thread::Thread;
+use crate::tracking::ClientTracking;
 
 pub(crate) use auth::DEFAULT_USER;
 pub(crate) use help::help;
@@ -104,6 +105,8 @@ pub struct Session {
     pub watch: Option<Watch>,
     /// What it listens to.
     pub(crate) subscriptions: Subscriptions,
+    /// What it wants to be told of keys that it caches.
+    pub(crate) tracking: Option<Box<ClientTracking>>,
     /// Its EXEC is at work: nothing may make it wait.
     pub in_exec: bool,
 }
@@ -146,6 +149,12 @@ impl Session {
     #[inline(always)]
     pub fn only_listens(&self) -> bool {
         self.has(flag::PUBSUB) && !self.resp3
+    }
+
+    /// The client that reads its tracking messages, 0 for itself, -1 when there are none.
+    pub(crate) fn redirect(&self) -> i64 {
+        let tracking = self.tracking.as_ref();
+        tracking.map_or(-1, |tracking| tracking.redirect as i64)
     }
 
     /// Adds a key to those that make EXEC fail when they change.

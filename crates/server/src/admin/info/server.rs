@@ -100,7 +100,7 @@ pub(super) fn clients(call: &Call<'_, '_>, text: &mut Text) {
             "blocked_clients",
             &load(&shared.shared_stats.blocked_clients),
         ),
-        ("tracking_clients", &0),
+        ("tracking_clients", &shared.tracking.clients()),
         ("pubsub_clients", &with(flag::PUBSUB)),
         (
             "watching_clients",

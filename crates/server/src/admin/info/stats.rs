@@ -97,7 +97,7 @@ pub(super) fn stats(call: &Call<'_, '_>, text: &mut Text) {
 }
 
 /// Counts of what doesn't exist yet.
-const ABSENT: [&str; 15] = [
+const ABSENT: [&str; 10] = [
     "latest_fork_usec",
     "total_forks",
     "migrate_cached_sockets",
@@ -108,11 +108,6 @@ const ABSENT: [&str; 15] = [
     "active_defrag_key_misses",
     "total_active_defrag_time",
     "current_active_defrag_time",
-    "tracking_total_keys",
-    "tracking_total_items",
-    "tracking_total_prefixes",
-    "total_blocked_on_scripts",
-    "total_pipelined_commands",
 ];
 
 /// What clients wait to be told, and what comes next and isn't there.
@@ -124,6 +119,14 @@ fn listening(shared: &Shared, text: &mut Text) {
         ("pubsubshard_channels", &pubsub.len(Kind::ShardChannel)),
     ]);
     text.zeros(&ABSENT);
+    let tracking = &shared.tracking;
+    text.fields(&[
+        ("tracking_total_keys", &tracking.keys()),
+        ("tracking_total_items", &tracking.items()),
+        ("tracking_total_prefixes", &tracking.prefixes()),
+        ("total_blocked_on_scripts", &0),
+        ("total_pipelined_commands", &0),
+    ]);
 }
 
 fn rates(shared: &Shared, text: &mut Text, input: u64, output: u64) {

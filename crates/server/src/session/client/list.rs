@@ -112,8 +112,8 @@ fn line(out: &mut String, shared: &Shared, info: &ClientInfo, now_ms: u64) {
         "id={id} addr={addr} laddr={laddr} fd={fd} name={name} age={age} idle={idle} flags={flags} \
          db={db} sub={sub} psub={psub} ssub={ssub} multi={multi} qbuf={query} qbuf-free={free} \
          argv-mem={argv} multi-mem={multi_mem} rbs=0 rbp=0 obl=0 oll={chunks} omem={output} \
-         tot-mem={total} events={events} cmd={command} user={DEFAULT_USER} redir=-1 resp={resp} \
-         lib-name={lib_name} lib-ver={lib_ver} watch={watch} tot-net-in={net_in} \
+         tot-mem={total} events={events} cmd={command} user={DEFAULT_USER} redir={redirect} \
+         resp={resp} lib-name={lib_name} lib-ver={lib_ver} watch={watch} tot-net-in={net_in} \
          tot-net-out={net_out} tot-cmds={commands}",
         id = info.id,
         addr = info.socket.addr,
@@ -133,6 +133,7 @@ fn line(out: &mut String, shared: &Shared, info: &ClientInfo, now_ms: u64) {
         multi_mem = load(&info.multi_bytes),
         chunks = u8::from(output > 0),
         total = info.memory(),
+        redirect = info.redirect.load(Relaxed),
         resp = if info.has(flag::RESP3) { 3 } else { 2 },
         lib_name = text.lib_name,
         lib_ver = text.lib_ver,
