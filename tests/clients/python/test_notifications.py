@@ -75,13 +75,17 @@ def test_expired_keys(db, events):
     pubsub = events("Ex")
     db.set("later", 1, px=30)
     assert told(pubsub, 1) == [("expired", "later")]
-    db.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 0)
-    db.set("lazy", 1, px=10)
+
+
+def test_keys_whose_expiry_a_reader_finds(newer, events):
+    pubsub = events("Ex")
+    newer.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    newer.set("lazy", 1, px=10)
     time.sleep(0.03)
     assert silent(pubsub)
-    assert db.get("lazy") is None
+    assert newer.get("lazy") is None
     assert told(pubsub, 1) == [("expired", "lazy")]
-    db.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 1)
+    newer.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 1)
 
 
 def test_new_and_missing_keys(db, events):
