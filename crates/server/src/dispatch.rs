@@ -17,6 +17,7 @@ use crate::shared::Shared;
 use crate::table::{Entry, Run};
 use crate::thread::Thread;
 use crate::ticks::Ticks;
+use crate::tracking;
 
 /// What to do after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub(crate) enum Flow {
     /// Close the connection once its replies are sent.
     Close,
 }
+
+/// Flags that only SUBSCRIBE, UNSUBSCRIBE and their relatives have: what these answer are messages,
+/// which CLIENT REPLY doesn't keep back.
+const SUBSCRIPTION: u32 = flags::PUBSUB | flags::NOSCRIPT;
 
 /// Runs one command of a connection.
 #[inline]
@@ -57,7 +62,8 @@ pub(crate) fn execute<'s>(
     };
     let has_run = matches!(flow, Flow::Next | Flow::Close);
     if conn.session.reply_mode != ReplyMode::On && has_run {
-        suppress_reply(conn, out, start);
+        let is_message = entry.is_some_and(|entry| entry.spec.has(SUBSCRIPTION));
+        suppress_reply(conn, out, if is_message { out.len() } else { start });
     }
     flow
 }
@@ -156,6 +162,9 @@ pub(crate) fn run_locked<'s>(
     if ns >= call.thread.observe_ns {
         admin::observe(call, entry, args, ns);
     }
+    if call.conn.session.has(flag::TRACKING) {
+        tracking::after(call, entry, args);
+    }
     if call.txn.has_ready() && !call.conn.session.in_exec {
         blocking::serve(call.shared, call.thread.number, call.txn);
     }
@@ -202,6 +211,19 @@ enum Verdict {
     Wait,
 }
 
+/// What a client may run that only listens.
+const WHILE_LISTENING: [&str; 9] = [
+    "subscribe",
+    "unsubscribe",
+    "psubscribe",
+    "punsubscribe",
+    "ssubscribe",
+    "sunsubscribe",
+    "ping",
+    "quit",
+    "reset",
+];
+
 /// What may run of a session that isn't plain, or when commands take the slow path.
 #[cold]
 fn check(
@@ -225,6 +247,13 @@ fn check(
     // What is queued takes memory, whatever it is; EXEC looks at what it is to run itself.
     if thread.is_full && (is_queued || entry.spec.has(flags::DENYOOM)) && thread.look_at_memory() {
         return Err(CommandError::Text(session::OUT_OF_MEMORY));
+    }
+    if session.only_listens() && !WHILE_LISTENING.contains(&entry.full_name.as_str()) {
+        return Err(CommandError::Made(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
+             are allowed in this context",
+            entry.full_name
+        )));
     }
     let queued = session.multi.as_ref().filter(|_| entry.spec.name == "exec");
     let flags = entry.spec.flags | queued.map_or(0, |multi| multi.flags);

@@ -1,6 +1,6 @@
 //! All commands by name.
 
-use commands::keys::{Begin, Find};
+use commands::keys::{Begin, Find, access};
 use commands::spec::{Scope, flags};
 use commands::{Command, DataRun, FAMILIES, Spec};
 use thiserror::Error;
@@ -217,7 +217,7 @@ fn entry<F: Copy>(
         .map(|sub| entry(sub, wrap, &full_name, count))
         .collect();
     let simple_keys = match (spec.scope, spec.keys) {
-        (Scope::Keys, [key]) => match (key.begin, key.find) {
+        (Scope::Keys, [key]) if key.access & access::NOT_KEY == 0 => match (key.begin, key.find) {
             (
                 Begin::Index(first),
                 Find::Range {

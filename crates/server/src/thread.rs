@@ -16,6 +16,7 @@ use crate::dispatch::{self, Flow};
 use crate::flags::Config;
 use crate::limits::OUTPUT_PAUSE;
 use crate::memory;
+use crate::pubsub::Subscribers;
 use crate::session::{self, Session};
 use crate::shared::Shared;
 use crate::stats::ThreadStats;
@@ -50,6 +51,8 @@ pub struct Thread {
     pub(crate) paused: Vec<Token>,
     /// Not more often than this.
     pub(crate) next_http_warning_us: u64,
+    /// Which connections listen to which channels.
+    pub(crate) subscribers: Subscribers,
     /// Connections that were over their soft output limit when they were last looked at.
     pub(crate) over_soft_limit: Vec<Token>,
     /// Where the slow round through all connections goes on.
@@ -76,6 +79,7 @@ impl Thread {
             paused: Vec::new(),
             is_full: false,
             next_http_warning_us: 0,
+            subscribers: Subscribers::default(),
             over_soft_limit: Vec::new(),
             next_to_look_at: 0,
             config_version: shared.config_version(),
@@ -151,6 +155,8 @@ impl Thread {
         self.leave_pause(&mut conn);
         session::end_monitor(&self.shared, &mut conn);
         self.end_wait(&mut conn);
+        self.unsubscribe_all(&mut conn);
+        self.untrack(&mut conn);
         if conn.session.watch.is_some() {
             self.enter_gate();
             session::drop_watches(&self.shared.store, &mut conn.session);
@@ -240,12 +246,13 @@ impl Thread {
     }
 
     /// Writes something to a connection that isn't the reply to a command.
-    pub(crate) fn push(&mut self, token: Token, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, token: Token, write: impl FnOnce(&Session, &mut Reply<'_>)) {
         let Some(mut conn) = self.take(token) else {
             return;
         };
         if conn.state != State::Closing {
-            conn.out.extend_from_slice(bytes);
+            let Conn { session, out, .. } = &mut *conn;
+            write(session, &mut Reply::new(out, session.resp3));
         }
         self.put_back(conn);
     }
@@ -301,6 +308,7 @@ impl Thread {
         let mut batch = std::mem::take(&mut self.batch);
         let mut txn = Txn::new(&shared.store, self.number, conn.session.db, self.now_ms());
         txn.touches = !conn.session.has(flag::NO_TOUCH);
+        txn.client = conn.info.id;
         txn.max_string = self.config.network.max_bulk_len;
         let done = self.run_groups(&shared, conn, &mut txn, &mut batch, input, &mut out);
         drop(txn);

@@ -170,7 +170,13 @@ where
         if self.core.thread.now.mono_us >= self.next_cron_us {
             self.cron();
         }
+        if self.core.thread.tell_of_changes() {
+            // Own clients hear with this tick's replies, behind them.
+            self.read_mail();
+        }
         self.flush();
+        // What ran meanwhile may have changed keys as well.
+        self.core.thread.tell_of_changes();
         Ok(())
     }
 
@@ -196,10 +202,20 @@ where
             match message {
                 Message::Wake(token) => thread.wake(Token(token), State::Parked),
                 Message::Kill(token) => self.kill(Token(token)),
-                Message::Push(token, bytes) => thread.push(Token(token), &bytes),
+                Message::Push(token, bytes) => {
+                    thread.push(Token(token), |_, reply| reply.raw(&bytes));
+                }
+                Message::Publish(publication) => thread.deliver(&publication),
                 Message::Served(token, reply) => thread.served(Token(token), &reply),
                 Message::Unblock(token, error) => thread.unblocked(Token(token), error),
                 Message::Serve(unserved) => thread.serve(&unserved),
+                Message::Invalidate(token, invalidation) => {
+                    thread.invalidate(Token(token), &invalidation);
+                }
+                Message::InvalidateAll => thread.invalidate_all(),
+                Message::Redirected(token, invalidation) => {
+                    thread.redirected(Token(token), &invalidation);
+                }
                 Message::PauseChanged => thread.wake_paused(),
                 Message::Shutdown => self.stopping = true,
             }
@@ -284,6 +300,9 @@ where
         let hz = thread.config.process.hz.clamp(1, 500);
         let period = Duration::from_secs(1) / hz;
         self.next_cron_us = thread.now.mono_us + period.as_micros() as u64;
+        if thread.shared.admin.cron_paused.load(Ordering::Relaxed) {
+            return;
+        }
         thread.ticks.calibrate();
         let (store, now_us) = (&thread.shared.store, thread.now.mono_us);
         thread.shared.forget_pause(now_us);

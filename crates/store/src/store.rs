@@ -1,10 +1,11 @@
 //! All shards, and what surrounds them.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use data::{KeyHash, KeyHasher, Value};
 
+use crate::events::Observers;
 use crate::gate::Gate;
 use crate::lock::Holder;
 use crate::log::Log;
@@ -43,8 +44,7 @@ pub struct Store {
     begun: Box<[Padded<AtomicU32>]>,
     reaper: Reaper,
     log: Log,
-    /// How many keys are watched or waited for: lets writes skip the look at who does.
-    pub(crate) watching: AtomicUsize,
+    observers: Observers,
     /// False when DEBUG SET-ACTIVE-EXPIRE 0 was given.
     pub active_expire: AtomicBool,
     /// Up to which sizes values keep their compact forms.
@@ -85,7 +85,7 @@ impl Store {
             stats: (0..options.threads).map(|_| Stats::default()).collect(),
             reaper: Reaper::default(),
             log: Log::default(),
-            watching: AtomicUsize::new(0),
+            observers: Observers::default(),
             active_expire: AtomicBool::new(true),
             thresholds: Thresholds::default(),
         }
@@ -116,6 +116,12 @@ impl Store {
     /// The log of effects.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Who wants to know of changes of keys.
+    #[inline(always)]
+    pub fn observers(&self) -> &Observers {
+        &self.observers
     }
 
     /// What a thread counts.

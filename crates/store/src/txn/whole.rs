@@ -117,6 +117,7 @@ impl Txn<'_> {
             }
         }
         self.dirty += 1;
+        self.flushed = true;
         removed
     }
 
@@ -149,6 +150,8 @@ impl Txn<'_> {
             self.in_db(db, Self::tell_all_waiting);
         }
         self.dirty += 1;
+        // Clients' caches don't know databases.
+        self.flushed = true;
     }
 
     /// Every key of the selected database that someone waits for may be news.

@@ -119,6 +119,21 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: object::object,
     },
     Subcommand {
+        name: "PAUSE-CRON",
+        arity: 3,
+        syntax: "<0|1>",
+        summary: "Stop periodic work.",
+        run: |call, reply| {
+            let pause = call.args.at(2) == b"1";
+            call.shared
+                .admin
+                .cron_paused
+                .store(pause, Ordering::Relaxed);
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
         name: "POPULATE",
         arity: -3,
         syntax: "<count> [<prefix>] [<size>] [RAND]",
