@@ -197,4 +197,13 @@ impl Shard {
         // SAFETY: exclusive by the caller's promise.
         unsafe { &mut *self.data.get() }
     }
+    /// What the lock guards, to be read.
+    ///
+    /// # Safety
+    /// As for [`Shard::data`], but other references of this kind may live at the same time.
+    #[inline(always)]
+    pub(crate) unsafe fn shared(&self) -> &ShardData {
+        // SAFETY: nobody changes it meanwhile by the caller's promise.
+        unsafe { &*self.data.get() }
+    }
 }

@@ -326,6 +326,19 @@ impl Txn<'_> {
         let data = unsafe { self.store.shards[shard].data() };
         data.db(self.db)
     }
+
+    /// The selected database's part in a shard that this transaction holds, to be read; `None` if
+    /// it was never used.
+    fn used_part(&self, shard: usize) -> Option<&Db> {
+        assert!(
+            self.holds(shard),
+            "a command looked at a shard that it had not locked"
+        );
+        // SAFETY: the lock (or the gate) is held by this transaction until `release`. All that
+        // changes the data takes `&mut self`, so until this reference ends it is only read.
+        let data = unsafe { self.store.shards[shard].shared() };
+        data.used_db(self.db)
+    }
 }
 
 /// Keys.

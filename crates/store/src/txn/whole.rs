@@ -74,17 +74,6 @@ impl Txn<'_> {
             .map_while(|_| dict.sample(|| random.next()))
             .find(|record| !record.is_expired(now_ms))
     }
-
-    /// The selected database's part in a shard that is held, if it was ever used.
-    fn used_part(&mut self, shard: usize) -> Option<&Db> {
-        assert!(
-            self.holds(shard),
-            "a command looked at a shard that it had not locked"
-        );
-        // SAFETY: as in `part`.
-        let data = unsafe { self.store.shards[shard].data() };
-        data.used_db(self.db)
-    }
 }
 
 /// The whole keyspace; these need [`Txn::lock_all`].
