@@ -15,6 +15,9 @@ use crate::table::{Entry, Place, Table};
 const GROUP: usize = 16;
 /// How many keys of a group are fetched ahead.
 const KEYS: usize = 64;
+/// A group with this many arguments gets no further command: it has about as many keys as can be
+/// fetched ahead.
+const ARGS: usize = 2 * KEYS;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -65,7 +68,7 @@ impl Batch {
         self.args.clear();
         self.inline.clear();
         let mut start = start;
-        while self.commands.len() < GROUP {
+        while self.commands.len() < GROUP && self.args.len() < ARGS {
             if start == input.len() {
                 return Stopped::Incomplete { wanted: 1 };
             }
