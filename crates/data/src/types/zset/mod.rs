@@ -208,7 +208,7 @@ impl<'a> ZsetRef<'a> {
             Self::Packed(list) => small::partition_point(list, |member, _| before(member)).0,
             Self::Large(large) => {
                 let tree = &large.tree;
-                tree.partition_point(|item| before(large.element(item.handle).0))
+                tree.partition_point(|item| before(large.element(item).0))
             }
         }
     }
@@ -274,7 +274,7 @@ impl<'a> Iterator for Iter<'a> {
                 if let Some(later) = range.ahead(AHEAD) {
                     large.prefetch(later);
                 }
-                Some(large.element(item.handle))
+                Some(large.element(item))
             }
         }
     }
@@ -288,7 +288,7 @@ impl DoubleEndedIterator for Iter<'_> {
                 let score = score::of(iter.next_back()?);
                 Some((iter.next_back()?, score))
             }
-            Self::Large(large, range) => Some(large.element(range.next_back()?.handle)),
+            Self::Large(large, range) => Some(large.element(range.next_back()?)),
         }
     }
 }
