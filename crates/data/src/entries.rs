@@ -177,6 +177,12 @@ impl<S: Shape> Entries<S> {
         Spot { hash, place }
     }
 
+    /// Starts loading an entry.
+    #[inline]
+    pub fn prefetch(&self, handle: Handle) {
+        prefetch(self.arena.address(handle));
+    }
+
     /// The payload of an entry.
     #[inline(always)]
     pub fn payload(&self, handle: Handle) -> &[u8] {
