@@ -9,7 +9,7 @@ use commands::{Command, CommandError, Spec};
 use protocol::Reply;
 
 use super::{ADMIN, ANYTIME, container, plain};
-use crate::flags::rewrite::rewrite;
+use crate::flags::rewrite::{Missing, rewrite};
 use crate::flags::{Config, ConfigError, Flag, Network};
 use crate::log::{self, warn};
 use crate::session::{Call, Outcome, SessionCommand, help};
@@ -173,26 +173,31 @@ fn reset_stat(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome,
 }
 
 fn rewrite_file(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
-    let Some(path) = &call.shared.conf_path else {
-        return Err(CommandError::Text(
-            "ERR The server is running without a config file",
-        ));
-    };
-    rewrite_at(Path::new(path), &call.shared.config())
-        .map_err(|error| CommandError::Made(format!("ERR Rewriting config file: {error}")))?;
+    rewrite_conf(call.shared, Missing::Changed)?;
     reply.ok();
     Ok(Outcome::Done)
 }
 
+/// Brings the redis.conf up to date.
+pub(super) fn rewrite_conf(shared: &Shared, which: Missing) -> Result<(), CommandError> {
+    let Some(path) = &shared.conf_path else {
+        return Err(CommandError::Text(
+            "ERR The server is running without a config file",
+        ));
+    };
+    rewrite_at(Path::new(path), &shared.config(), which)
+        .map_err(|error| CommandError::Made(format!("ERR Rewriting config file: {error}")))
+}
+
 /// Puts a new file in the place of the old one, which stays whole until then.
-fn rewrite_at(path: &Path, config: &Config) -> io::Result<()> {
+fn rewrite_at(path: &Path, config: &Config, which: Missing) -> io::Result<()> {
     let old = match fs::read_to_string(path) {
         // It is made anew if it was removed.
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         old => old?,
     };
     let new_path = path.with_extension(format!("rewrite-{}", std::process::id()));
-    let written = write_durably(&new_path, &rewrite(&old, config), path)
+    let written = write_durably(&new_path, &rewrite(&old, config, which), path)
         .and_then(|()| fs::rename(&new_path, path));
     if written.is_err() {
         // What is left of it is of no use; if it can't be removed either, so be it.
@@ -224,11 +229,12 @@ mod tests {
         config.network.maxclients = 11;
         // As with any file that doesn't say otherwise.
         config.network.protected_mode = true;
-        rewrite_at(&path, &config).unwrap();
+        rewrite_at(&path, &config, Missing::Changed).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, "# mine\nmaxclients 11\n");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        assert!(rewrite_at(&folder.join("nowhere/redis.conf"), &config).is_err());
+        let nowhere = folder.join("nowhere/redis.conf");
+        assert!(rewrite_at(&nowhere, &config, Missing::Changed).is_err());
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -14,7 +14,8 @@ use commands::spec::{Group, Scope};
 use commands::{CommandError, Spec};
 use protocol::{Reply, number};
 
-use super::{ADMIN, NO_SNAPSHOTS, plain};
+use super::{ADMIN, NO_SNAPSHOTS, config, plain};
+use crate::flags::rewrite::Missing;
 use crate::flags::values::AllowedFor;
 use crate::identity::random_id;
 use crate::log::warn;
@@ -54,6 +55,17 @@ const SUBCOMMANDS: &[Subcommand] = &[
         summary: "Change the replication id.",
         run: |call, reply| {
             *call.shared.admin.replication_id() = random_id();
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
+        name: "CONFIG-REWRITE-FORCE-ALL",
+        arity: 2,
+        syntax: "",
+        summary: "Rewrite the configuration file with a line for every flag.",
+        run: |call, reply| {
+            config::rewrite_conf(call.shared, Missing::All)?;
             reply.ok();
             Ok(())
         },
