@@ -135,6 +135,8 @@ pub enum Scope {
     EachShard,
     /// Everything at once: the gate is closed.
     All,
+    /// What a script turns out to touch, of which its keys are a hint.
+    Script,
 }
 
 /// Redis's command flags.

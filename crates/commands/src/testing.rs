@@ -97,6 +97,7 @@ impl Fixture {
             match command.spec.scope {
                 crate::spec::Scope::All => txn.lock_all(WAITER).expect("alone"),
                 crate::spec::Scope::EachShard => {}
+                crate::spec::Scope::Script => unreachable!("no data command runs scripts"),
                 crate::spec::Scope::Keys => {
                     let positions = keys::positions(&command.spec, args);
                     txn.lock_keys(positions.iter().map(|&i| args.at(i)), WAITER)

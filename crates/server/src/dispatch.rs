@@ -12,6 +12,7 @@ use crate::clients::flag;
 use crate::conn::Conn;
 use crate::log::warn;
 use crate::pause::Paused;
+use crate::script;
 use crate::session::{self, Call, Outcome, ReplyMode};
 use crate::shared::Shared;
 use crate::table::{Entry, Run};
@@ -93,7 +94,7 @@ fn execute_known<'s>(
             }
         }
     }
-    if lock(shared, conn, txn, entry, args).is_err() {
+    if lock(shared, thread, conn, txn, (entry, args)).is_err() {
         return Flow::Park;
     }
     let mut reply = Reply::new(out, conn.session.resp3);
@@ -112,6 +113,7 @@ fn execute_known<'s>(
     }
     match outcome {
         Outcome::Done => Flow::Next,
+        Outcome::Again => Flow::Park,
         Outcome::Block => Flow::Block,
         Outcome::Close => Flow::Close,
     }
@@ -297,10 +299,10 @@ pub(crate) fn is_authenticated(thread: &Thread, conn: &mut Conn) -> bool {
 #[inline(always)]
 fn lock(
     shared: &Shared,
+    thread: &mut Thread,
     conn: &Conn,
     txn: &mut Txn<'_>,
-    entry: &Entry,
-    args: Args<'_>,
+    (entry, args): (&Entry, Args<'_>),
 ) -> Result<(), Parked> {
     match (entry.spec.scope, entry.spec.keys) {
         (Scope::Keys, []) if entry.spec.name == "exec" => session::lock_for_exec(shared, conn, txn),
@@ -309,6 +311,7 @@ fn lock(
             Ok(())
         }
         (Scope::All, _) => txn.lock_all(conn.waiter()),
+        (Scope::Script, _) => script::lock(shared, thread, conn, txn, (entry, args)),
         (Scope::Keys, _) => match entry.simple_keys {
             Some((1, 1, _)) => txn.lock_key(args.at(1), conn.waiter()),
             _ if shared.store.shard_count() == 1 => txn.lock_key(b"", conn.waiter()),

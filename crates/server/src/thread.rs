@@ -17,6 +17,7 @@ use crate::flags::Config;
 use crate::limits::OUTPUT_PAUSE;
 use crate::memory;
 use crate::pubsub::Subscribers;
+use crate::script::ThreadScripts;
 use crate::session::{self, Session};
 use crate::shared::Shared;
 use crate::stats::ThreadStats;
@@ -53,6 +54,8 @@ pub struct Thread {
     pub(crate) next_http_warning_us: u64,
     /// Which connections listen to which channels.
     pub(crate) subscribers: Subscribers,
+    /// Its interpreter and what that has run.
+    pub(crate) scripts: ThreadScripts,
     /// Connections that were over their soft output limit when they were last looked at.
     pub(crate) over_soft_limit: Vec<Token>,
     /// Where the slow round through all connections goes on.
@@ -80,6 +83,7 @@ impl Thread {
             is_full: false,
             next_http_warning_us: 0,
             subscribers: Subscribers::default(),
+            scripts: ThreadScripts::default(),
             over_soft_limit: Vec::new(),
             next_to_look_at: 0,
             config_version: shared.config_version(),

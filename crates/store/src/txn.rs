@@ -281,6 +281,22 @@ impl Txn<'_> {
         self.part(shard).dict.prefetch_record(hash);
     }
 
+    /// The shard of a key.
+    pub fn shard_of(&self, key: &[u8]) -> usize {
+        self.store.shard_of(key, self.hash_for_shard(key))
+    }
+
+    /// Whether the shard of a key is locked.
+    #[inline]
+    pub fn holds_key(&self, key: &[u8]) -> bool {
+        self.holds(self.shard_of(key))
+    }
+
+    /// Whether everything is locked.
+    pub fn holds_all(&self) -> bool {
+        matches!(self.held, Held::All)
+    }
+
     /// With one shard the hash isn't needed to find it.
     #[inline(always)]
     fn hash_for_shard(&self, key: &[u8]) -> KeyHash {

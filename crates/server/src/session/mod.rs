@@ -18,6 +18,7 @@ use crate::admin;
 use crate::clients::flag;
 use crate::conn::Conn;
 use crate::pubsub::Subscriptions;
+use crate::script;
 use crate::shared::Shared;
 use crate::table::Entry;
 use crate::thread::Thread;
@@ -49,6 +50,8 @@ pub struct Call<'a, 's> {
 pub enum Outcome {
     /// On to the next.
     Done,
+    /// It did not run after all: try again when the connection is woken.
+    Again,
     /// It waits for a key: on to the next when it has its reply.
     Block,
     /// Close it once the replies are sent.
@@ -69,6 +72,7 @@ pub const FAMILIES: &[&[SessionCommand]] = &[
     monitor::COMMANDS,
     multi::COMMANDS,
     pubsub::COMMANDS,
+    script::COMMANDS,
     admin::COMMANDS,
 ];
 

@@ -1,0 +1,181 @@
+//! EVAL, EVALSHA and their read-only forms.
+
+use std::sync::Arc;
+
+use commands::keys::{self, KeySpec, access};
+use commands::spec::{Group, Scope, flags};
+use commands::{CommandError, Spec};
+use protocol::{Reply, number};
+use scripting::{Ended, Failure, Script, flags as script_flags};
+
+use super::host::{Run, Stop};
+use super::thread::NO_SCRIPT;
+use crate::session::{Call, OUT_OF_MEMORY, Outcome, SessionCommand};
+use crate::table::Entry;
+
+/// What all of them have in common.
+const fn spec(name: &'static str) -> Spec {
+    Spec {
+        arity: -3,
+        flags: flags::NOSCRIPT
+            | flags::STALE
+            | flags::SKIP_MONITOR
+            | flags::NO_MANDATORY_KEYS
+            | flags::MOVABLEKEYS
+            | flags::MAY_REPLICATE,
+        keys: KEYS,
+        scope: Scope::Script,
+        group: Group::Scripting,
+        since: "2.6.0",
+        complexity: "Depends on the script that is executed.",
+        syntax: "script numkeys [key [key ...]] [arg [arg ...]]",
+        ..Spec::new(name)
+    }
+}
+
+const KEYS: &[KeySpec] = &[keys::counted(
+    2,
+    1,
+    access::RW | access::ACCESS | access::UPDATE,
+)];
+const READ_KEYS: &[KeySpec] = &[keys::counted(2, 1, access::RO | access::ACCESS)];
+
+const fn read_only(spec: Spec) -> Spec {
+    Spec {
+        flags: spec.flags & !flags::MAY_REPLICATE | flags::READONLY,
+        keys: READ_KEYS,
+        since: "7.0.0",
+        ..spec
+    }
+}
+
+pub(super) const EVAL: SessionCommand = command(Spec {
+    summary: "Executes a server-side Lua script.",
+    ..spec("eval")
+});
+
+pub(super) const EVALSHA: SessionCommand = command(Spec {
+    summary: "Executes a server-side Lua script by SHA1 digest.",
+    syntax: "sha1 numkeys [key [key ...]] [arg [arg ...]]",
+    ..spec("evalsha")
+});
+
+pub(super) const EVAL_RO: SessionCommand = command(Spec {
+    summary: "Executes a read-only server-side Lua script.",
+    ..read_only(spec("eval_ro"))
+});
+
+pub(super) const EVALSHA_RO: SessionCommand = command(Spec {
+    summary: "Executes a read-only server-side Lua script by SHA1 digest.",
+    syntax: "sha1 numkeys [key [key ...]] [arg [arg ...]]",
+    ..read_only(spec("evalsha_ro"))
+});
+
+const fn command(spec: Spec) -> SessionCommand {
+    SessionCommand {
+        spec,
+        run: eval,
+        subcommands: &[],
+    }
+}
+
+/// Whether the first argument is a script's name rather than its text.
+pub(super) fn is_by_sha(entry: &Entry) -> bool {
+    entry.spec.name.starts_with("evalsha")
+}
+
+fn eval(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
+    let key_count = key_count(call)?;
+    let script = find(call)?;
+    let read_only = call.entry.spec.has(flags::READONLY);
+    check(call, &script, read_only)?;
+    call.shared
+        .show_to_monitors(call.thread.now, call.conn, (call.entry, call.args));
+    let mut interpreter = call.thread.scripts.take()?;
+    let (keys, args) = (
+        call.args.from(3).take(key_count),
+        call.args.from(3 + key_count),
+    );
+    let start = reply.len();
+    let ended = loop {
+        let mut run = Run::begin(call, &script, keys.clone(), read_only);
+        let ended = interpreter.run(&script, keys.clone(), args.clone(), &mut run, reply);
+        match run.end() {
+            None => break ended,
+            Some(Stop::StartAgain) => {
+                reply.truncate(start);
+                if call.txn.lock_all(call.conn.waiter()).is_err() {
+                    call.thread.scripts.put_back(interpreter);
+                    return Ok(Outcome::Again);
+                }
+            }
+        }
+    };
+    call.thread.scripts.put_back(interpreter);
+    match ended {
+        Ended::Replied => Ok(Outcome::Done),
+        Ended::Failed(failure) => fail(call, failure, reply),
+    }
+}
+
+fn key_count(call: &Call<'_, '_>) -> Result<usize, CommandError> {
+    if is_by_sha(call.entry) && call.args.at(1).len() != 40 {
+        return Err(NO_SCRIPT);
+    }
+    let count = number::parse_i64(call.args.at(2)).ok_or(CommandError::NotInteger)?;
+    if count > (call.args.len() - 3) as i64 {
+        return Err(CommandError::Text(
+            "ERR Number of keys can't be greater than number of args",
+        ));
+    }
+    usize::try_from(count).map_err(|_| CommandError::Text("ERR Number of keys can't be negative"))
+}
+
+fn find(call: &mut Call<'_, '_>) -> Result<Arc<Script>, CommandError> {
+    let (shared, named) = (call.shared, call.args.at(1));
+    let scripts = &mut call.thread.scripts;
+    match scripts.next.take() {
+        Some(script) => Ok(script),
+        None if is_by_sha(call.entry) => scripts.by_sha(shared, named),
+        None => scripts.by_text(shared, named),
+    }
+}
+
+/// Whether the script's flags let it run.
+fn check(call: &mut Call<'_, '_>, script: &Script, read_only: bool) -> Result<(), CommandError> {
+    if script.has(script_flags::COMPATIBLE) {
+        return Ok(());
+    }
+    let may_write = !script.has(script_flags::NO_WRITES);
+    if may_write && read_only {
+        return Err(CommandError::Text(
+            "ERR Can not execute a script with write flag using *_ro command.",
+        ));
+    }
+    let may_need_memory = may_write && !script.has(script_flags::ALLOW_OOM);
+    if may_need_memory && call.thread.is_full && call.thread.look_at_memory() {
+        return Err(CommandError::Text(
+            "OOM allow-oom flag is not set on the script, can not run it when used memory > \
+             'maxmemory'",
+        ));
+    }
+    Ok(())
+}
+
+/// Answers with a script's error. One that came from a command has been counted there.
+fn fail(
+    call: &mut Call<'_, '_>,
+    failure: Failure,
+    reply: &mut Reply<'_>,
+) -> Result<Outcome, CommandError> {
+    let stats = call.thread.stats(call.shared);
+    stats.by_command[call.entry.id].failed.add(1);
+    if !failure.is_counted {
+        stats.count_error(&String::from_utf8_lossy(&failure.text));
+    }
+    reply.error_bytes(&failure.text);
+    Ok(Outcome::Done)
+}
+
+/// What a command that may need memory answers in a script when there is no more.
+pub(super) const OUT_OF_MEMORY_IN_SCRIPT: CommandError = CommandError::Text(OUT_OF_MEMORY);

@@ -1,0 +1,24 @@
+//! Scripts: the commands that run and keep them. The interpreter is the crate `scripting`; here is
+//! what it runs in: a transaction, its locks, a connection.
+
+mod container;
+mod eval;
+mod host;
+mod locks;
+mod registry;
+mod thread;
+
+use crate::session::SessionCommand;
+
+pub(crate) use locks::lock;
+pub(crate) use registry::Scripts;
+pub(crate) use thread::ThreadScripts;
+
+/// All commands of this family.
+pub(crate) const COMMANDS: &[SessionCommand] = &[
+    eval::EVAL,
+    eval::EVALSHA,
+    eval::EVAL_RO,
+    eval::EVALSHA_RO,
+    container::SCRIPT,
+];
