@@ -3,11 +3,10 @@
 use mlua::{Lua, Result, Table, Value};
 use protocol::number;
 
-/// The Lua value of the reply that `bytes` begin with, and whether it is an error.
-pub(crate) fn to_lua(lua: &Lua, bytes: &[u8]) -> Result<(Value, bool)> {
+/// The Lua value of the reply that `bytes` begin with.
+pub(crate) fn to_lua(lua: &Lua, bytes: &[u8]) -> Result<Value> {
     let mut rest = bytes;
-    let is_error = bytes.first() == Some(&b'-');
-    Ok((value(lua, &mut rest)?, is_error))
+    value(lua, &mut rest)
 }
 
 /// An error as scripts see it; `counted` if the statistics know of it already.

@@ -29,8 +29,19 @@ pub trait Host {
     /// Writes to the server's log.
     fn log(&mut self, level: LogLevel, message: &[u8]);
 
-    /// Called now and then while Lua runs. False ends the script.
-    fn goes_on(&mut self) -> bool;
+    /// Called now and then while Lua runs: what is to become of the script.
+    fn tick(&mut self) -> Tick;
+}
+
+/// What becomes of a running script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tick {
+    /// It goes on.
+    GoOn,
+    /// It is put aside, see [`crate::Progress`].
+    Suspend,
+    /// It ends with this error, which it can't catch.
+    End(&'static str),
 }
 
 struct HostRef<'a>(&'a mut (dyn Host + 'a));

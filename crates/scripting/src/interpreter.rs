@@ -3,14 +3,15 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use mlua::{
-    Function, HookTriggers, Lua, LuaOptions, LuaString, Result, StdLib, Table, Value, VmState,
-};
+use corosensei::stack::DefaultStack;
+use mlua::{Function, HookTriggers, Lua, LuaOptions, LuaString, Result, StdLib, Table, Value};
 use protocol::Reply;
 
 use crate::api::Api;
-use crate::host::{Host, provide, with_host};
+use crate::fiber::{self, Fiber, Reached};
+use crate::host::Host;
 use crate::sandbox::{self, Sandbox};
 use crate::script::{Script, Sha};
 use crate::to_reply::{Fields, Writer};
@@ -22,12 +23,25 @@ pub struct Interpreter {
     sandbox: Sandbox,
     fields: Fields,
     compiled: HashMap<Sha, Function>,
+    /// The stack that the last run has left.
+    stack: Option<DefaultStack>,
+    /// A run that was put aside, and what it runs.
+    paused: Option<(Fiber, Arc<Script>)>,
 }
 
 impl std::fmt::Debug for Interpreter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Interpreter").finish_non_exhaustive()
     }
+}
+
+/// How far a run has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// To its end.
+    Ended(Ended),
+    /// The host wanted it put aside; [`Interpreter::resume`] goes on with it.
+    Paused,
 }
 
 /// How a script has ended.
@@ -62,18 +76,15 @@ impl Interpreter {
         let api = Rc::new(Api::default());
         let sandbox = sandbox::build(&lua, &api, constants(&lua, version)?)?;
         let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS);
-        lua.set_global_hook(triggers, |_, _| match with_host(|host| host.goes_on()) {
-            Some(false) => Err(mlua::Error::runtime(
-                "Script killed by user with SCRIPT KILL.",
-            )),
-            _ => Ok(VmState::Continue),
-        })?;
+        lua.set_global_hook(triggers, |_, _| fiber::tick())?;
         Ok(Self {
             fields: Fields::new(&lua)?,
             lua,
             api,
             sandbox,
             compiled: HashMap::new(),
+            stack: None,
+            paused: None,
         })
     }
 
@@ -95,32 +106,65 @@ impl Interpreter {
     /// Runs a script with these KEYS and ARGV.
     pub fn run<'k>(
         &mut self,
-        script: &Script,
+        script: &Arc<Script>,
         keys: impl Iterator<Item = &'k [u8]>,
         args: impl Iterator<Item = &'k [u8]>,
         host: &mut dyn Host,
         reply: &mut Reply<'_>,
-    ) -> Ended {
+    ) -> Progress {
+        debug_assert!(self.paused.is_none(), "one run is put aside already");
         let function = match self.compiled(script) {
             Ok(function) => function,
-            Err(error) => return failed(error.into_bytes()),
+            Err(error) => return Progress::Ended(failed(error.into_bytes())),
         };
         self.api.resp3.set(false);
-        let ran = self.run_function(&function, keys, args, host);
-        let answer = ran.and_then(|(ok, value)| self.answer(script, ok, &value, reply));
-        answer.unwrap_or_else(|error| failed(format!("ERR {error}").into_bytes()))
+        match self.fiber(function, keys, args) {
+            Ok(fiber) => self.go_on(fiber, script, host, reply),
+            Err(error) => Progress::Ended(failed(format!("ERR {error}").into_bytes())),
+        }
     }
 
-    fn run_function<'k>(
-        &self,
-        function: &Function,
+    /// Goes on with the run that was put aside.
+    pub fn resume(&mut self, host: &mut dyn Host, reply: &mut Reply<'_>) -> Progress {
+        let (fiber, script) = self.paused.take().expect("a run was put aside");
+        self.go_on(fiber, &script, host, reply)
+    }
+
+    fn fiber<'k>(
+        &mut self,
+        function: Function,
         keys: impl Iterator<Item = &'k [u8]>,
         args: impl Iterator<Item = &'k [u8]>,
-        host: &mut dyn Host,
-    ) -> Result<(bool, Value)> {
+    ) -> Result<Fiber> {
         let keys = self.lua.create_sequence_from(keys.map(LuaString::wrap))?;
         let args = self.lua.create_sequence_from(args.map(LuaString::wrap))?;
-        provide(host, || self.sandbox.run.call((function, keys, args)))
+        let stack = match self.stack.take() {
+            Some(stack) => stack,
+            None => fiber::new_stack()?,
+        };
+        let run = self.sandbox.run.clone();
+        Ok(Fiber::new(stack, move || run.call((function, keys, args))))
+    }
+
+    fn go_on(
+        &mut self,
+        fiber: Fiber,
+        script: &Arc<Script>,
+        host: &mut dyn Host,
+        reply: &mut Reply<'_>,
+    ) -> Progress {
+        let returned = match fiber.run(host) {
+            Reached::Pause(fiber) => {
+                self.paused = Some((fiber, Arc::clone(script)));
+                return Progress::Paused;
+            }
+            Reached::End(returned, stack) => {
+                self.stack = Some(stack);
+                returned
+            }
+        };
+        let ended = returned.and_then(|(ok, value)| self.answer(script, ok, &value, reply));
+        Progress::Ended(ended.unwrap_or_else(|error| failed(format!("ERR {error}").into_bytes())))
     }
 
     fn compiled(&mut self, script: &Script) -> std::result::Result<Function, String> {
@@ -159,6 +203,14 @@ impl Interpreter {
         };
         writer.write(value, 0)?;
         Ok(Ended::Replied)
+    }
+}
+
+impl Drop for Interpreter {
+    fn drop(&mut self) {
+        if let Some((fiber, _)) = self.paused.take() {
+            fiber.finish();
+        }
     }
 }
 

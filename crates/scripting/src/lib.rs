@@ -2,14 +2,17 @@
 //! to the outside goes through [`Host`]; this crate knows no keyspace, no threads and no sockets.
 
 mod api;
+mod fiber;
 mod from_reply;
 mod host;
 mod interpreter;
-mod position;
+mod libraries;
+mod number;
+mod raise;
 mod sandbox;
 mod script;
 mod to_reply;
 
-pub use host::{Host, LogLevel};
-pub use interpreter::{Ended, Failure, Interpreter};
+pub use host::{Host, LogLevel, Tick};
+pub use interpreter::{Ended, Failure, Interpreter, Progress};
 pub use script::{Script, ScriptError, Sha, flags};

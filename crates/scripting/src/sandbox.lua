@@ -7,57 +7,51 @@
 local native = ...
 local READONLY = 'Attempt to modify a readonly table'
 
-local error, type, rawset, rawget, next, pairs, select, tostring, xpcall =
-      error, type, rawset, rawget, next, pairs, select, tostring, xpcall
+local error, type, rawset, rawget, next, pairs, select, tostring, pcall, xpcall, unpack =
+      error, type, rawset, rawget, next, pairs, select, tostring, pcall, xpcall, unpack
 local getmetatable, setmetatable, concat = getmetatable, setmetatable, table.concat
-local compile, fail_position = native.compile, native.position
+local compile, caught, is_end = native.compile, native.caught, native.is_end
 local real = setmetatable({}, {__mode = 'k'})   -- protected table -> what it stands for
 
-local function protect(table, missing)
+local function protect(table, missing, meta)
   local shown = {}
   real[shown] = table
   setmetatable(shown, {
     __index = missing or table,
     __newindex = function() error(READONLY, 2) end,
-    __metatable = false,
+    __metatable = meta or false,
   })
   return shown
 end
 
--- A native function as scripts see it: what it returns behind `true` is raised.
-local function raising(run)
-  return function(...)
-    local value, failed = run(...)
-    if failed then error(value, 0) end
-    return value
-  end
-end
-
--- The same for a native function that returns any number of values: the first says whether it failed.
-local function raise_or_return(failed, ...)
-  if failed then error((...), 0) end
-  return ...
-end
-local function raising_many(run)
-  return function(...) return raise_or_return(run(...)) end
+-- What was caught, as a Lua value: native functions raise values of the binding's.
+local function results(ok, ...)
+  if ok then return true, ... end
+  return false, caught((...))
 end
 
 local globals = {
   _VERSION = _VERSION, assert = assert, collectgarbage = collectgarbage, error = error,
-  gcinfo = gcinfo, ipairs = ipairs, pcall = pcall, rawequal = rawequal, select = select,
-  tonumber = tonumber, tostring = tostring, type = type, xpcall = xpcall,
+  gcinfo = gcinfo, ipairs = ipairs, rawequal = rawequal, select = select,
+  tonumber = tonumber, tostring = tostring, type = type,
   __redis__err__handler = native.handler,
 }
 for _, name in ipairs({'coroutine', 'math', 'string', 'table'}) do globals[name] = _G[name] end
 globals.os = {clock = os.clock}
-globals.math.random, globals.math.randomseed = raising(native.random), native.randomseed
-for name, functions in next, native.libraries do
-  local library = {}
-  for key, value in next, functions do
-    library[key] = type(value) == 'function' and raising_many(value) or value
-  end
-  globals[name] = library
+globals.math.random, globals.math.randomseed = native.random, native.randomseed
+for name, library in next, native.libraries do globals[name] = library end
+
+function globals.pcall(run, ...) return results(pcall(run, ...)) end
+
+function globals.xpcall(run, handler)
+  return results(xpcall(run, function(err)
+    if is_end(err) then return err end
+    return handler(caught(err))
+  end))
 end
+
+local resume = coroutine.resume
+function globals.coroutine.resume(...) return results(resume(...)) end
 
 -- Scripts are text: what string.dump makes can't be loaded.
 function globals.loadstring(text, name) return compile(text, name or text) end
@@ -74,7 +68,11 @@ function globals.load(read, name)
   return compile(concat(pieces), name or '=(load)')
 end
 
-globals.unpack = native.unpack and raising_many(native.unpack) or unpack
+-- Lua 5.1 computes the number of values in an int, which can be made to overflow (CVE-2025-46817).
+function globals.unpack(list, first, last)
+  if not ((last or #list) - (first or 1) < 7997) then error('too many results to unpack', 2) end
+  return unpack(list, first, last)
+end
 
 function globals.getmetatable(value) return getmetatable(value) or nil end
 
@@ -98,18 +96,10 @@ function globals.pairs(table)
   return function(_, key) return next(hidden, key) end, table, nil
 end
 
-local api = native.redis
-local redis = {
-  call = raising(api.command),
-  pcall = function(...) return (api.command(...)) end,
-  breakpoint = function() return false end,
-  debug = function() end,
-  replicate_commands = function() return true end,
-}
-for _, name in ipairs({'acl_check_cmd', 'log', 'sha1hex', 'setresp', 'set_repl', 'error_reply',
-                       'status_reply', 'register_function'}) do
-  redis[name] = api[name] and raising(api[name])
-end
+local redis = native.redis
+redis.breakpoint = function() return false end
+redis.debug = function() end
+redis.replicate_commands = function() return true end
 for name, value in next, native.constants do redis[name] = value end
 globals.redis, globals.server = redis, redis
 
@@ -128,9 +118,8 @@ local function missing(_, name)
   end
   return value
 end
-local shown = protect(globals, missing)
+local shown = protect(globals, missing, protect({__index = missing}))
 globals._G = shown
-getmetatable = nil
 
 -- Runs a script.
 local function run(script, keys, argv)
@@ -138,9 +127,4 @@ local function run(script, keys, argv)
   return xpcall(script, native.handler)
 end
 
--- Runs a function of a library.
-local function call(run, keys, args)
-  return xpcall(function() return run(keys, args) end, native.handler)
-end
-
-return shown, run, call
+return shown, run

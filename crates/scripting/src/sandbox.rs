@@ -7,16 +7,13 @@ use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 
 use crate::api::{self, Api};
-use crate::position::{self, OWN_CHUNK};
+use crate::libraries;
+use crate::raise::{self, OWN_CHUNK};
 
 /// What the sandbox hands back.
 pub(crate) struct Sandbox {
-    /// The globals that scripts see.
-    pub(crate) globals: Table,
     /// Runs a script with KEYS and ARGV.
     pub(crate) run: Function,
-    /// Runs a library's function with keys and arguments.
-    pub(crate) call: Function,
 }
 
 /// Makes the globals of scripts.
@@ -24,15 +21,17 @@ pub(crate) fn build(lua: &Lua, api: &Rc<Api>, constants: Table) -> Result<Sandbo
     let native = lua.create_table()?;
     native.raw_set("redis", api::functions(lua, api)?)?;
     native.raw_set("constants", constants)?;
-    native.raw_set("handler", lua.create_function(handler)?)?;
+    native.raw_set("handler", lua.create_function(raise::uncaught)?)?;
+    native.raw_set("caught", lua.create_function(raise::caught)?)?;
     native.raw_set("compile", lua.create_function(compile_text)?)?;
-    native.raw_set("libraries", lua.create_table()?)?;
+    native.raw_set("libraries", libraries::all(lua)?)?;
+    native.raw_set("is_end", lua.create_function(raise::is_end)?)?;
     add_random(lua, &native)?;
     let source: &[u8] = include_bytes!("sandbox.lua");
     let chunk = lua.load(source).set_name(OWN_CHUNK);
-    let (globals, run, call) = chunk.call::<(Table, Function, Function)>(native)?;
-    lua.set_globals(globals.clone())?;
-    Ok(Sandbox { globals, run, call })
+    let (globals, run) = chunk.call::<(Table, Function)>(native)?;
+    lua.set_globals(globals)?;
+    Ok(Sandbox { run })
 }
 
 /// Compiles text; the message without a position of its own if it isn't Lua.
@@ -72,20 +71,6 @@ fn compile_text(lua: &Lua, (text, name): (mlua::LuaString, mlua::LuaString)) -> 
     })
 }
 
-/// Makes an error a table that says where it was raised.
-fn handler(lua: &Lua, error: Value) -> Result<Table> {
-    let table = match error {
-        Value::Table(table) => table,
-        Value::Nil => api::error(lua, "nil")?,
-        other => api::error(lua, &other.to_string()?)?,
-    };
-    if let Some(position) = position::innermost(lua) {
-        table.raw_set("source", position.source)?;
-        table.raw_set("line", position.line)?;
-    }
-    Ok(table)
-}
-
 /// Random numbers of the interpreter's own: C's generator is shared by all threads.
 fn add_random(lua: &Lua, native: &Table) -> Result<()> {
     let state = Rc::new(Cell::new(0x330e_u64));
@@ -104,31 +89,28 @@ fn add_random(lua: &Lua, native: &Table) -> Result<()> {
 }
 
 /// `math.random`: a fraction, or a whole number of a range.
-fn random_between(lua: &Lua, fraction: f64, args: &MultiValue) -> Result<(Value, bool)> {
+fn random_between(lua: &Lua, fraction: f64, args: &MultiValue) -> Result<Value> {
     let bound = |at: usize| {
         let value = args.get(at).cloned().unwrap_or(Value::Nil);
         lua.coerce_number(value).ok().flatten().map(f64::floor)
     };
     let (low, high) = match (args.len(), bound(0), bound(1)) {
-        (0, ..) => return Ok((Value::Number(fraction), false)),
+        (0, ..) => return Ok(Value::Number(fraction)),
         (1, Some(high), _) => (1.0, high),
         (2, Some(low), Some(high)) => (low, high),
-        (1 | 2, ..) => return raise(lua, "bad argument #1 to 'random' (number expected)"),
-        _ => return raise(lua, "wrong number of arguments"),
+        (1 | 2, ..) => {
+            return Err(raise::message(
+                lua,
+                "bad argument #1 to 'random' (number expected)",
+            ));
+        }
+        _ => return Err(raise::message(lua, "wrong number of arguments")),
     };
     if low > high {
         let number = args.len();
-        return raise(
-            lua,
-            &format!("bad argument #{number} to 'random' (interval is empty)"),
-        );
+        let text = format!("bad argument #{number} to 'random' (interval is empty)");
+        return Err(raise::message(lua, &text));
     }
     let number = (fraction * (high - low + 1.0)).floor() + low;
-    Ok((Value::Number(number), false))
-}
-
-/// An error message with the position of the caller, to be raised.
-fn raise(lua: &Lua, message: &str) -> Result<(Value, bool)> {
-    let message = position::prefix(lua) + message;
-    Ok((Value::String(lua.create_string(message)?), true))
+    Ok(Value::Number(number))
 }

@@ -15,6 +15,7 @@ use crate::pause::Paused;
 use crate::script;
 use crate::session::{self, Call, Outcome, ReplyMode};
 use crate::shared::Shared;
+use crate::slow_path::Reason;
 use crate::table::{Entry, Run};
 use crate::thread::Thread;
 use crate::ticks::Ticks;
@@ -31,6 +32,8 @@ pub(crate) enum Flow {
     Pause,
     /// It waits for a key: run the next when it has its reply.
     Block,
+    /// It goes on in later ticks: run the next when it has its reply.
+    Aside,
     /// Close the connection once its replies are sent.
     Close,
 }
@@ -114,6 +117,7 @@ fn execute_known<'s>(
     match outcome {
         Outcome::Done => Flow::Next,
         Outcome::Again => Flow::Park,
+        Outcome::Aside => Flow::Aside,
         Outcome::Block => Flow::Block,
         Outcome::Close => Flow::Close,
     }
@@ -151,6 +155,20 @@ pub(crate) fn run_locked<'s>(
             )
         }
     };
+    finish(call, (entry, args), (reply, start), result)
+}
+
+/// Ends a command that has run: its effects go to the log, it is counted, who waited is served.
+#[inline(always)]
+pub(crate) fn finish<'s>(
+    call: &mut Call<'_, 's>,
+    (entry, args): (&'s Entry, Args<'_>),
+    (reply, start): (&mut Reply<'_>, usize),
+    result: Result<Outcome, CommandError>,
+) -> Outcome {
+    if result == Ok(Outcome::Aside) {
+        return Outcome::Aside;
+    }
     let changes = call.txn.commit(args.iter());
     let end = Ticks::now();
     let ns = call.thread.ticks.ns_between(call.thread.last_tick, end);
@@ -238,6 +256,9 @@ fn check(
     if !entry.spec.has(flags::NO_AUTH) && !is_authenticated(thread, conn) {
         return Err(CommandError::Text("NOAUTH Authentication required."));
     }
+    if shared.slow_path.has(Reason::SlowScript) {
+        check_busy(thread, conn, entry)?;
+    }
     let session = &conn.session;
     if session.multi.is_some() && entry.spec.has(flags::NO_MULTI) {
         return Err(CommandError::Text(
@@ -275,6 +296,22 @@ fn check(
         return Ok(Verdict::Queue);
     }
     Ok(Verdict::Run)
+}
+
+/// What may run while a script takes long.
+fn check_busy(thread: &Thread, conn: &mut Conn, entry: &Entry) -> Result<(), CommandError> {
+    // The thread that runs the script can't wait for the locks that ending a watch takes.
+    let ends_watch = thread.aside.is_some() && conn.session.watch.is_some();
+    if entry.spec.has(flags::ALLOW_BUSY) && !(ends_watch && entry.spec.name != "watch") {
+        return Ok(());
+    }
+    if entry.spec.name == "exec" && conn.session.multi.take().is_some() {
+        return Err(CommandError::Made(format!(
+            "EXECABORT Transaction discarded because of: {}",
+            script::BUSY
+        )));
+    }
+    Err(CommandError::Text(script::BUSY))
 }
 
 /// Whether a pause makes a command with these flags wait.

@@ -19,7 +19,7 @@ use crate::monitor::Monitors;
 use crate::observer::KeyObserver;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
-use crate::script::Scripts;
+use crate::script::{Scripts, SlowRuns};
 use crate::slow_path::SlowPath;
 use crate::stats::{SharedStats, ThreadStats};
 use crate::table::Table;
@@ -45,6 +45,8 @@ pub struct Shared {
     pub admin: State,
     /// The scripts that EVALSHA may name.
     pub(crate) scripts: Scripts,
+    /// Scripts that take long.
+    pub(crate) slow_runs: SlowRuns,
     /// When the server started.
     pub started: Instant,
     /// The I/O backend's name.
@@ -93,6 +95,7 @@ impl Shared {
             tracking,
             admin: State::default(),
             scripts: Scripts::default(),
+            slow_runs: SlowRuns::default(),
             started: Instant::now(),
             backend,
             conf_path: loaded.conf_path,

@@ -17,7 +17,7 @@ use crate::flags::Config;
 use crate::limits::OUTPUT_PAUSE;
 use crate::memory;
 use crate::pubsub::Subscribers;
-use crate::script::ThreadScripts;
+use crate::script::{Aside, ThreadScripts};
 use crate::session::{self, Session};
 use crate::shared::Shared;
 use crate::stats::ThreadStats;
@@ -56,6 +56,8 @@ pub struct Thread {
     pub(crate) subscribers: Subscribers,
     /// Its interpreter and what that has run.
     pub(crate) scripts: ThreadScripts,
+    /// A script that takes long and was put aside.
+    pub(crate) aside: Option<Box<Aside>>,
     /// Connections that were over their soft output limit when they were last looked at.
     pub(crate) over_soft_limit: Vec<Token>,
     /// Where the slow round through all connections goes on.
@@ -84,6 +86,7 @@ impl Thread {
             next_http_warning_us: 0,
             subscribers: Subscribers::default(),
             scripts: ThreadScripts::default(),
+            aside: None,
             over_soft_limit: Vec::new(),
             next_to_look_at: 0,
             config_version: shared.config_version(),
@@ -153,9 +156,14 @@ impl Thread {
 
     /// A connection is gone.
     pub(crate) fn closed(&mut self, id: ConnId) {
-        let Some(mut conn) = self.conns.get_mut(id.index()).and_then(Option::take) else {
-            return;
-        };
+        let conn = self.conns.get_mut(id.index()).and_then(Option::take);
+        if let Some(conn) = conn.and_then(|conn| self.put_off_closing(conn)) {
+            self.bury(conn);
+        }
+    }
+
+    /// Ends all that a connection has begun that is gone.
+    pub(crate) fn bury(&mut self, mut conn: Box<Conn>) {
         self.leave_pause(&mut conn);
         session::end_monitor(&self.shared, &mut conn);
         self.end_wait(&mut conn);
@@ -298,7 +306,8 @@ impl Thread {
             return input.len();
         }
         conn.input_len = input.len();
-        while !shared.store.enter(self.number) {
+        // Who has put a script aside is inside already and stays there.
+        while self.aside.is_none() && !shared.store.enter(self.number) {
             if shared.store.park_at_gate(conn.waiter()) {
                 conn.state = State::Parked;
                 conn.wanted = 0;
@@ -316,7 +325,9 @@ impl Thread {
         txn.max_string = self.config.network.max_bulk_len;
         let done = self.run_groups(&shared, conn, &mut txn, &mut batch, input, &mut out);
         drop(txn);
-        shared.store.leave(self.number);
+        if self.aside.is_none() {
+            shared.store.leave(self.number);
+        }
         self.batch = batch;
         conn.out = out;
         let done = if conn.state == State::Closing {
@@ -386,7 +397,8 @@ impl Thread {
         input: &[u8],
         out: &mut Vec<u8>,
     ) -> usize {
-        if conn.session.is_plain() && batch.prefetch(shared, conn, txn, input).is_err() {
+        let may_lock = conn.session.is_plain() && self.aside.is_none();
+        if may_lock && batch.prefetch(shared, conn, txn, input).is_err() {
             conn.state = State::Parked;
             return 0;
         }
@@ -413,6 +425,10 @@ impl Thread {
                     return number;
                 }
                 Flow::Block => return number + 1,
+                Flow::Aside => {
+                    conn.state = State::Running;
+                    return number + 1;
+                }
                 Flow::Close => {
                     conn.state = State::Closing;
                     return number + 1;

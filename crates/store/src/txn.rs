@@ -21,9 +21,11 @@ use crate::store::Store;
 use crate::sync::Waiter;
 
 mod collections;
+mod suspend;
 mod waiting;
 mod whole;
 
+pub use suspend::Suspended;
 pub use waiting::Unserved;
 
 /// The connection was put on a wait list: the command did not run and is to be tried again when the

@@ -92,10 +92,10 @@ const KILL: SessionCommand = sub(
         tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
         ..spec("kill", 2)
     },
-    |_, _| {
-        Err(CommandError::Text(
-            "NOTBUSY No scripts in execution right now.",
-        ))
+    |call, reply| {
+        call.shared.kill_slow_runs()?;
+        reply.ok();
+        Ok(Outcome::Done)
     },
 );
 

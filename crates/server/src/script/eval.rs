@@ -6,9 +6,10 @@ use commands::keys::{self, KeySpec, access};
 use commands::spec::{Group, Scope, flags};
 use commands::{CommandError, Spec};
 use protocol::{Reply, number};
-use scripting::{Ended, Failure, Script, flags as script_flags};
+use scripting::{Ended, Progress, Script, flags as script_flags};
 
-use super::host::{Run, Stop};
+use super::aside;
+use super::host::Run;
 use super::thread::NO_SCRIPT;
 use crate::session::{Call, OUT_OF_MEMORY, Outcome, SessionCommand};
 use crate::table::Entry;
@@ -97,25 +98,46 @@ fn eval(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comma
         call.args.from(3 + key_count),
     );
     let start = reply.len();
-    let ended = loop {
+    loop {
         let mut run = Run::begin(call, &script, keys.clone(), read_only);
-        let ended = interpreter.run(&script, keys.clone(), args.clone(), &mut run, reply);
-        match run.end() {
-            None => break ended,
-            Some(Stop::StartAgain) => {
-                reply.truncate(start);
-                if call.txn.lock_all(call.conn.waiter()).is_err() {
+        match interpreter.run(&script, keys.clone(), args.clone(), &mut run, reply) {
+            Progress::Paused => {
+                let state = run.pause();
+                aside::put(call, interpreter, script, state);
+                return Ok(Outcome::Aside);
+            }
+            Progress::Ended(ended) => {
+                let starts_again = run.end();
+                if !starts_again {
                     call.thread.scripts.put_back(interpreter);
-                    return Ok(Outcome::Again);
+                    return answer(call, ended, reply);
                 }
             }
         }
-    };
-    call.thread.scripts.put_back(interpreter);
-    match ended {
-        Ended::Replied => Ok(Outcome::Done),
-        Ended::Failed(failure) => fail(call, failure, reply),
+        reply.truncate(start);
+        if call.txn.lock_all(call.conn.waiter()).is_err() {
+            call.thread.scripts.put_back(interpreter);
+            return Ok(Outcome::Again);
+        }
     }
+}
+
+/// Answers with what a script has ended in. An error that came from a command has been counted
+/// there.
+pub(super) fn answer(
+    call: &mut Call<'_, '_>,
+    ended: Ended,
+    reply: &mut Reply<'_>,
+) -> Result<Outcome, CommandError> {
+    if let Ended::Failed(failure) = ended {
+        let stats = call.thread.stats(call.shared);
+        stats.by_command[call.entry.id].failed.add(1);
+        if !failure.is_counted {
+            stats.count_error(&String::from_utf8_lossy(&failure.text));
+        }
+        reply.error_bytes(&failure.text);
+    }
+    Ok(Outcome::Done)
 }
 
 fn key_count(call: &Call<'_, '_>) -> Result<usize, CommandError> {
@@ -160,21 +182,6 @@ fn check(call: &mut Call<'_, '_>, script: &Script, read_only: bool) -> Result<()
         ));
     }
     Ok(())
-}
-
-/// Answers with a script's error. One that came from a command has been counted there.
-fn fail(
-    call: &mut Call<'_, '_>,
-    failure: Failure,
-    reply: &mut Reply<'_>,
-) -> Result<Outcome, CommandError> {
-    let stats = call.thread.stats(call.shared);
-    stats.by_command[call.entry.id].failed.add(1);
-    if !failure.is_counted {
-        stats.count_error(&String::from_utf8_lossy(&failure.text));
-    }
-    reply.error_bytes(&failure.text);
-    Ok(Outcome::Done)
 }
 
 /// What a command that may need memory answers in a script when there is no more.

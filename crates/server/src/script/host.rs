@@ -1,35 +1,49 @@
 //! One run of a script: which of its commands may run, and how they do.
 
+use std::sync::Arc;
+
 use commands::spec::flags;
 use commands::{Args, CommandError};
 use protocol::Reply;
-use scripting::{Host, LogLevel, Script, flags as script_flags};
+use scripting::{Host, LogLevel, Script, Tick as Verdict, flags as script_flags};
 
+use super::busy::SlowRun;
 use super::eval::OUT_OF_MEMORY_IN_SCRIPT;
 use super::locks::{Touch, Touches};
 use crate::dispatch;
 use crate::log;
 use crate::session::Call;
 use crate::table::Entry;
+use crate::ticks::{Tick, Ticks};
 
-/// Why a run has to end before the script does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// It has to run again with everything locked.
-    StartAgain,
-}
+/// Slices of a slow script.
+const SLICE_NS: u64 = 1_000_000;
+const NS_PER_MS: u64 = 1_000_000;
+
+const KILLED: &str = "Script killed by user with SCRIPT KILL...";
+const STARTS_AGAIN: &str = "ERR the script starts again";
 
 /// See the module.
 pub(super) struct Run<'c, 'a, 's> {
     call: &'c mut Call<'a, 's>,
     script: &'c Script,
+    state: RunState,
+}
+
+/// What a run is apart from its surroundings.
+#[derive(Debug)]
+pub(super) struct RunState {
     read_only: bool,
     touches: Touches,
     has_written: bool,
-    stop: Option<Stop>,
+    /// It has to run again with everything locked.
+    starts_again: bool,
     /// The run is inside an EXEC, whose effects are one group already.
     in_exec: bool,
     db: usize,
+    began: Tick,
+    slice_began: Tick,
+    slow: Option<Arc<SlowRun>>,
 }
 
 impl<'c, 'a, 's> Run<'c, 'a, 's> {
@@ -45,42 +59,84 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
             call.txn.begin_group();
         }
         call.txn.may_wait = false;
-        Self {
-            touches: Touches::new(call.txn, script, keys),
+        let state = RunState {
             read_only: read_only || script.has(script_flags::NO_WRITES),
+            touches: Touches::new(call.txn, script, keys),
             has_written: false,
-            stop: None,
+            starts_again: false,
             in_exec,
             db: call.txn.db,
+            began: call.thread.last_tick,
+            slice_began: call.thread.last_tick,
+            slow: None,
+        };
+        Self {
             call,
             script,
+            state,
         }
     }
 
+    /// A run that was put aside goes on.
+    pub(super) fn resume(call: &'c mut Call<'a, 's>, script: &'c Script, state: RunState) -> Self {
+        call.conn.session.in_exec = true;
+        let slice_began = Ticks::now();
+        Self {
+            call,
+            script,
+            state: RunState {
+                slice_began,
+                ..state
+            },
+        }
+    }
+
+    /// Puts the run aside.
+    pub(super) fn pause(self) -> RunState {
+        self.call.conn.session.in_exec = self.state.in_exec;
+        self.state
+    }
+
     /// Ends the run; whether the script has to start again.
-    pub(super) fn end(self) -> Option<Stop> {
-        let Call { txn, conn, .. } = self.call;
-        txn.db = self.db;
-        conn.session.db = self.db;
-        conn.session.in_exec = self.in_exec;
-        if !self.in_exec {
+    pub(super) fn end(self) -> bool {
+        let Call {
+            shared,
+            thread,
+            txn,
+            conn,
+            ..
+        } = self.call;
+        let state = self.state;
+        thread.last_tick = state.began;
+        txn.db = state.db;
+        conn.session.db = state.db;
+        conn.session.in_exec = state.in_exec;
+        if !state.in_exec {
             txn.may_wait = true;
             txn.end_group();
         }
-        self.touches.learn(self.script);
-        self.stop
+        if let Some(slow) = &state.slow {
+            shared.remove_slow_run(slow);
+        }
+        state.touches.learn(self.script);
+        state.starts_again
     }
 
     /// The command that the script calls, if it may.
     fn permit(&mut self, args: Args<'_>) -> Result<&'s Entry, CommandError> {
         let entry = find(self.call, args)?;
+        if !entry.spec.accepts(args.len()) {
+            return Err(CommandError::Text(
+                "ERR Wrong number of args calling Redis command from script",
+            ));
+        }
         if entry.spec.has(flags::NOSCRIPT) {
             return Err(CommandError::Text(
                 "ERR This Redis command is not allowed from script",
             ));
         }
         let may_write = entry.spec.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0;
-        if may_write && self.read_only {
+        if may_write && self.state.read_only {
             return Err(CommandError::Text(
                 "ERR Write commands are not allowed from read-only scripts.",
             ));
@@ -89,23 +145,44 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
             return Err(OUT_OF_MEMORY_IN_SCRIPT);
         }
         let command = (entry, args);
-        match self.touches.touch(self.call.txn, command, self.has_written) {
+        let state = &mut self.state;
+        match state
+            .touches
+            .touch(self.call.txn, command, state.has_written)
+        {
             Touch::Free => Ok(entry),
-            Touch::StartAgain => {
-                self.stop = Some(Stop::StartAgain);
-                Err(CommandError::Text("ERR the script starts again"))
+            Touch::StartAgain if state.slow.is_none() => {
+                state.starts_again = true;
+                Err(CommandError::Text(STARTS_AGAIN))
             }
-            Touch::Stuck => Err(CommandError::Text(
+            Touch::StartAgain | Touch::Stuck => Err(CommandError::Text(
                 "ERR Script touched a key that it had not declared and that is in use; declare all \
                  keys or start the script with '--!df flags=allow-undeclared-keys'",
             )),
         }
     }
 
+    fn run(&mut self, entry: &'s Entry, args: Args<'_>, reply: &mut Reply<'_>) {
+        if entry.is_write() {
+            self.state.has_written = true;
+            if let Some(slow) = &self.state.slow {
+                slow.note_write();
+            }
+        }
+        let call = &mut *self.call;
+        call.thread.last_tick = Ticks::now();
+        dispatch::run_locked(call, entry, args, reply);
+        if call.shared.slow_path.is_on() {
+            let (now, db) = (call.thread.now, call.txn.db);
+            call.shared
+                .feed_monitors_from_script(now, db, (entry, args));
+        }
+    }
+
     /// Once it has written a script may end what it began, short of memory or not.
     fn may_take_memory(&mut self) -> bool {
         let thread = &mut self.call.thread;
-        self.has_written
+        self.state.has_written
             || self.script.has(script_flags::ALLOW_OOM)
             || !thread.is_full
             || !thread.look_at_memory()
@@ -115,24 +192,13 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
 impl Host for Run<'_, '_, '_> {
     fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>) {
         let mut reply = Reply::new(out, resp3);
-        let permitted = if self.stop.is_some() {
-            Err(CommandError::Text("ERR the script starts again"))
+        let permitted = if self.state.starts_again {
+            Err(CommandError::Text(STARTS_AGAIN))
         } else {
             self.permit(args)
         };
         match permitted {
-            Ok(entry) => {
-                self.has_written |= entry.is_write();
-                dispatch::run_locked(self.call, entry, args, &mut reply);
-                if self.call.shared.slow_path.is_on() {
-                    let now = self.call.thread.now;
-                    self.call.shared.feed_monitors_from_script(
-                        now,
-                        self.call.txn.db,
-                        (entry, args),
-                    );
-                }
-            }
+            Ok(entry) => self.run(entry, args, &mut reply),
             Err(error) => {
                 let text = error.text();
                 self.call.thread.stats(self.call.shared).count_error(&text);
@@ -154,8 +220,27 @@ impl Host for Run<'_, '_, '_> {
         }
     }
 
-    fn goes_on(&mut self) -> bool {
-        self.stop.is_none()
+    fn tick(&mut self) -> Verdict {
+        let state = &mut self.state;
+        if state.starts_again {
+            return Verdict::End(STARTS_AGAIN);
+        }
+        let thread = &self.call.thread;
+        let took_ns = thread.ticks.ns_between(state.slice_began, Ticks::now());
+        let limit_ms = thread.config.scripting.busy_reply_threshold;
+        let is_over = match &state.slow {
+            Some(slow) if slow.is_killed() => return Verdict::End(KILLED),
+            Some(_) => took_ns >= SLICE_NS,
+            None => limit_ms > 0 && took_ns >= limit_ms.saturating_mul(NS_PER_MS),
+        };
+        if is_over && state.slow.is_none() {
+            state.slow = Some(self.call.shared.add_slow_run(state.has_written));
+        }
+        // The commands of an EXEC that follow can't be put aside.
+        if is_over && !state.in_exec {
+            return Verdict::Suspend;
+        }
+        Verdict::GoOn
     }
 }
 
@@ -165,11 +250,6 @@ fn find<'s>(call: &Call<'_, 's>, args: Args<'_>) -> Result<&'s Entry, CommandErr
     let mut entry = call.shared.table.find(args.at(0)).ok_or(UNKNOWN)?;
     if let (false, Some(name)) = (entry.subcommands.is_empty(), args.get(1)) {
         entry = entry.subcommand(name).ok_or(UNKNOWN)?;
-    }
-    if !entry.spec.accepts(args.len()) {
-        return Err(CommandError::Text(
-            "ERR Wrong number of args calling Redis command from script",
-        ));
     }
     Ok(entry)
 }

@@ -1,6 +1,8 @@
 //! Scripts: the commands that run and keep them. The interpreter is the crate `scripting`; here is
 //! what it runs in: a transaction, its locks, a connection.
 
+mod aside;
+mod busy;
 mod container;
 mod eval;
 mod host;
@@ -10,6 +12,8 @@ mod thread;
 
 use crate::session::SessionCommand;
 
+pub(crate) use aside::Aside;
+pub(crate) use busy::{BUSY, SlowRuns};
 pub(crate) use locks::lock;
 pub(crate) use registry::Scripts;
 pub(crate) use thread::ThreadScripts;

@@ -52,6 +52,8 @@ pub enum Outcome {
     Done,
     /// It did not run after all: try again when the connection is woken.
     Again,
+    /// It goes on in the ticks that follow: it has no reply yet.
+    Aside,
     /// It waits for a key: on to the next when it has its reply.
     Block,
     /// Close it once the replies are sent.
