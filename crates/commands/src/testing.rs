@@ -1,6 +1,7 @@
 //! Runs commands against a store of their own, for the unit tests beside each command.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use data::ValueRef;
 use protocol::Reply;
@@ -114,6 +115,13 @@ impl Fixture {
             txn.release();
         });
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// Has the expiry cycle do all that is due.
+    pub(crate) fn expire_cycle(&self) {
+        assert!(self.store.enter(0));
+        self.store.expire_cycle(0, self.now_ms, Duration::MAX);
+        self.store.leave(0);
     }
 
     fn with_txn<T>(&self, work: impl FnOnce(&mut Txn<'_>) -> T) -> T {
