@@ -1,6 +1,7 @@
 //! Runs commands against a store of their own, for the unit tests beside each command.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use data::ValueRef;
 use protocol::Reply;
@@ -170,6 +171,13 @@ impl Fixture {
             replies: Arc::clone(&self.served),
         };
         Arc::new(Blocked::new(self.db, wait, Box::new(client)))
+    }
+
+    /// Has the expiry cycle do all that is due.
+    pub(crate) fn expire_cycle(&self) {
+        assert!(self.store.enter(0));
+        self.store.expire_cycle(0, self.now_ms, Duration::MAX);
+        self.store.leave(0);
     }
 
     fn with_txn<T>(&self, work: impl FnOnce(&mut Txn<'_>) -> T) -> T {
