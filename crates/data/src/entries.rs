@@ -9,18 +9,20 @@
 //! What a payload means is said by its [`Shape`]. A handle stays valid for as long as its entry
 //! lives and [`Entries::replace`] doesn't move it, so another index may hold handles.
 
+use std::collections::HashSet;
 use std::marker::PhantomData;
 
 use crate::arena::{Arena, Handle, SHARED_MAX, block_bytes};
-use crate::hash::{KeyHash, KeyHasher, POSITION_BITS};
+use crate::hash::{KeyHash, KeyHasher};
 use crate::prefetch::prefetch;
-use crate::table::{Place, Records, Table};
+use crate::table::{EXPIRED_MAX, Place, Records, Table};
 
 const HEAD: usize = 1;
 const EXPIRY: usize = 8;
 const HAS_EXPIRY: u8 = 1;
 /// What an entry takes of the table, about.
 const TABLE_SHARE: usize = 7;
+const NO_EXPIRY: u64 = u64::MAX;
 
 /// What the payload of an entry is.
 pub trait Shape {
@@ -50,6 +52,8 @@ pub struct Entries<S> {
     arena: Arena,
     hasher: KeyHasher,
     expiring: usize,
+    /// No entry expires before this.
+    next_expiry: u64,
     block_bytes: usize,
     shape: PhantomData<S>,
 }
@@ -128,6 +132,7 @@ impl<S: Shape> Entries<S> {
             arena: Arena::default(),
             hasher,
             expiring: 0,
+            next_expiry: NO_EXPIRY,
             block_bytes: 0,
             shape: PhantomData,
         }
@@ -148,6 +153,11 @@ impl<S: Shape> Entries<S> {
     #[inline(always)]
     pub fn expiring(&self) -> usize {
         self.expiring
+    }
+
+    /// No entry expires before this time; `None` when none has an expiry. O(1).
+    pub fn next_expiry(&self) -> Option<u64> {
+        (self.expiring > 0).then_some(self.next_expiry)
     }
 
     /// The entry of this name, expired or not. O(1).
@@ -193,12 +203,19 @@ impl<S: Shape> Entries<S> {
         Block(self.arena.bytes(handle)).expiry()
     }
 
+    /// Whether an entry hasn't ceased to exist by `now_ms`.
+    #[inline]
+    pub fn is_live(&self, handle: Handle, now_ms: u64) -> bool {
+        self.expiring == 0 || self.expiry(handle).is_none_or(|at| at > now_ms)
+    }
+
     /// Adds an entry that isn't there; its payload is these parts together. O(1) amortised.
     #[inline]
     pub fn insert(&mut self, name: &[u8], payload: &[&[u8]], expiry: Option<u64>) -> Handle {
         let hash = self.hasher.hash(name);
         let handle = self.store(payload, expiry);
         self.expiring += usize::from(expiry.is_some());
+        self.next_expiry = self.next_expiry.min(expiry.unwrap_or(NO_EXPIRY));
         self.table.insert(hash, handle, expiry, reader!(self));
         debug_assert!(S::name(self.payload(handle)) == name);
         handle
@@ -221,6 +238,7 @@ impl<S: Shape> Entries<S> {
             self.table.replace(spot.place, handle, expiry);
         }
         self.expiring = self.expiring + usize::from(expiry.is_some()) - usize::from(had_expiry);
+        self.next_expiry = self.next_expiry.min(expiry.unwrap_or(NO_EXPIRY));
         handle
     }
 
@@ -241,42 +259,62 @@ impl<S: Shape> Entries<S> {
         self.table.handles()
     }
 
-    /// A random entry; `None` when there is none. `random` gives 64 random bits at each call.
-    /// O(1), most likely.
-    pub fn sample(&self, mut random: impl FnMut() -> u64) -> Option<Handle> {
-        if self.is_empty() {
-            return None;
-        }
-        let drawn = (0..128).find_map(|_| self.table.sample(random()));
+    /// Entries that live at `now_ms`. O(1) each.
+    pub fn live(&self, now_ms: u64) -> impl Iterator<Item = Handle> + '_ {
+        self.iter()
+            .filter(move |&handle| self.is_live(handle, now_ms))
+    }
+
+    /// A random entry that lives; `None` when there is none. `random` gives 64 random bits at each
+    /// call. O(1), most likely.
+    pub fn sample(&self, now_ms: u64, random: &mut impl FnMut() -> u64) -> Option<Handle> {
+        const DRAWS: usize = 256;
+        let drawn = (0..DRAWS).find_map(|_| {
+            let drawn = self.table.sample(random());
+            drawn.filter(|&handle| self.is_live(handle, now_ms))
+        });
         drawn.or_else(|| {
-            let from = random() >> (64 - POSITION_BITS);
-            let later = self.table.any_from(from, reader!(self));
-            later.or_else(|| self.table.any_from(0, reader!(self)))
+            let mut live: Vec<Handle> = self.live(now_ms).collect();
+            shuffle_front(&mut live, 1, random);
+            live.pop()
         })
     }
 
-    /// How many parts [`Entries::remove_expired`] divides the table into.
-    pub fn parts(&self) -> usize {
-        self.table.segment_count()
+    /// `count` different random entries that live, or all of these. O(count), most likely.
+    pub fn draw(&self, count: usize, now_ms: u64, random: &mut impl FnMut() -> u64) -> Vec<Handle> {
+        if count <= self.len() / 3 {
+            let mut seen = HashSet::with_hasher(foldhash::fast::FixedState::default());
+            let drawn: Vec<Handle> = (0..64 + 4 * count)
+                .map_while(|_| self.sample(now_ms, random))
+                .filter(|handle| seen.insert(handle.0))
+                .take(count)
+                .collect();
+            if drawn.len() == count {
+                return drawn;
+            }
+        }
+        let mut live = self.live(now_ms).collect();
+        shuffle_front(&mut live, count, random);
+        live
     }
 
-    /// Removes up to 64 entries of one part that are due by `now_ms`; tells of each before it
-    /// goes. Returns how many it looked at and how many it removed.
-    pub fn remove_expired(
-        &mut self,
-        part: usize,
-        now_ms: u64,
-        mut removed: impl FnMut(&[u8]),
-    ) -> (usize, usize) {
+    /// Removes up to 64 entries that are due by `now_ms`; tells of each before it goes. Returns how
+    /// many that were: less than 64 only when no other is due.
+    pub fn remove_expired(&mut self, now_ms: u64, mut removed: impl FnMut(&[u8])) -> usize {
         let mut expired = Vec::new();
-        let arena = &self.arena;
-        let expiry_of = |handle| Block(arena.bytes(handle)).expiry();
-        let looked_at = self.table.expired_in(part, now_ms, expiry_of, &mut expired);
+        let mut part = 0;
+        while part < self.table.segment_count() && expired.len() < EXPIRED_MAX {
+            let arena = &self.arena;
+            let expiry_of = |handle| Block(arena.bytes(handle)).expiry();
+            self.table.expired_in(part, now_ms, expiry_of, &mut expired);
+            part += 1;
+        }
         for &handle in &expired {
             removed(self.payload(handle));
             self.remove(self.spot(handle));
         }
-        (looked_at, expired.len())
+        self.next_expiry = self.table.next_expiry();
+        expired.len()
     }
 
     /// Bytes of memory behind the entries, spare room left aside. O(1).
@@ -301,6 +339,21 @@ impl<S: Shape> Entries<S> {
         self.block_bytes -= self.arena.bytes(handle).len();
         self.arena.free(handle);
     }
+}
+
+/// Leaves `count` of the items, chosen and ordered at random. O(count).
+pub fn shuffle_front<T>(items: &mut Vec<T>, count: usize, random: &mut impl FnMut() -> u64) {
+    for i in 0..count.min(items.len()) {
+        let other = i + below(items.len() - i, random);
+        items.swap(i, other);
+    }
+    items.truncate(count);
+}
+
+/// A random number below `bound`.
+#[inline]
+pub fn below(bound: usize, random: &mut impl FnMut() -> u64) -> usize {
+    ((u128::from(random()) * bound as u128) >> 64) as usize
 }
 
 /// Bytes of an entry without slack.
@@ -371,11 +424,19 @@ mod tests {
         }
         prop_assert_eq!(&scanned, model);
         let mut seed = 0u64;
-        let sampled = entries.sample(|| {
+        let mut random = || {
             seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
             seed.wrapping_mul(0xbf58_476d_1ce4_e5b9)
-        });
-        prop_assert_eq!(sampled.is_some(), !model.is_empty());
+        };
+        let live: HashSet<u32> = entries.live(50).map(|handle| handle.0).collect();
+        let sampled = entries.sample(50, &mut random);
+        prop_assert_eq!(sampled.is_some(), !live.is_empty());
+        for count in [1, 5, live.len(), live.len() + 1] {
+            let drawn = entries.draw(count, 50, &mut random);
+            let drawn: HashSet<u32> = drawn.iter().map(|handle| handle.0).collect();
+            prop_assert_eq!(drawn.len(), count.min(live.len()));
+            prop_assert!(drawn.is_subset(&live));
+        }
         Ok(())
     }
 
@@ -410,14 +471,9 @@ mod tests {
                     }
                     _ => {
                         let now = at.unwrap_or(0);
-                        for part in 0..entries.parts() {
-                            while entries.remove_expired(part, now, |_| ()).1 > 0 {}
-                        }
-                        // Removing may merge parts, so some due entries may be left.
-                        let live: Vec<_> = entries.iter().map(|h| pair(&entries, h).0).collect();
-                        model.retain(|name, (_, at)| {
-                            at.is_none_or(|at| at > now) || live.contains(name)
-                        });
+                        while entries.remove_expired(now, |_| ()) == EXPIRED_MAX {}
+                        model.retain(|_, (_, at)| at.is_none_or(|at| at > now));
+                        prop_assert!(entries.next_expiry().is_none_or(|at| at > now));
                     }
                 }
             }

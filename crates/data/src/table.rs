@@ -415,6 +415,12 @@ impl Table {
         entries.map(|(handle, _)| handle)
     }
 
+    /// No entry expires before this. O(segments).
+    pub fn next_expiry(&self) -> u64 {
+        let each = self.segments.iter().map(|segment| segment.next_expiry);
+        each.min().unwrap_or(NO_EXPIRY)
+    }
+
     /// How many segments there are: the bound of [`Table::expired_in`]'s number.
     pub fn segment_count(&self) -> usize {
         self.segments.len()

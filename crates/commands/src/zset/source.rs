@@ -1,6 +1,6 @@
 //! The sets, sorted or not, that unions, intersections and differences are made of.
 
-use data::packed::{Digits, Elem};
+use data::packed::Digits;
 use data::types::set::SetRef;
 use data::types::zset::ZsetRef;
 use data::{Set, Zset};
@@ -12,7 +12,8 @@ use crate::CommandError;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source<'a> {
     Sorted(ZsetRef<'a>),
-    Plain(SetRef<'a>),
+    /// As of this Unix time in milliseconds: members may expire.
+    Plain(SetRef<'a>, u64),
 }
 
 impl<'a> Source<'a> {
@@ -27,7 +28,8 @@ impl<'a> Source<'a> {
     /// The set that a key holds.
     pub(super) fn of(txn: &'a mut Txn<'_>, found: Found) -> Result<Self, CommandError> {
         Ok(if txn.value(found).type_name() == "set" {
-            Self::Plain(txn.view::<Set>(found)?)
+            let now_ms = txn.now_ms;
+            Self::Plain(txn.view::<Set>(found)?, now_ms)
         } else {
             Self::Sorted(txn.view::<Zset>(found)?)
         })
@@ -37,7 +39,7 @@ impl<'a> Source<'a> {
     pub(super) fn len(self) -> usize {
         match self {
             Self::Sorted(zset) => zset.len(),
-            Self::Plain(SetRef::Packed(set)) => set.len(),
+            Self::Plain(set, _) => set.len(),
         }
     }
 
@@ -45,7 +47,7 @@ impl<'a> Source<'a> {
     pub(super) fn score(self, member: &[u8]) -> Option<f64> {
         match self {
             Self::Sorted(zset) => zset.score(member),
-            Self::Plain(SetRef::Packed(set)) => set.run().find(Elem::of(member), 1).map(|_| 1.0),
+            Self::Plain(set, now_ms) => set.contains(member, now_ms).then_some(1.0),
         }
     }
 
@@ -56,8 +58,8 @@ impl<'a> Source<'a> {
             Self::Sorted(zset) => zset
                 .iter()
                 .for_each(|(member, score)| visit(member.text(&mut digits), score)),
-            Self::Plain(SetRef::Packed(set)) => set
-                .iter()
+            Self::Plain(set, now_ms) => set
+                .iter(now_ms)
                 .for_each(|member| visit(member.text(&mut digits), 1.0)),
         }
     }
