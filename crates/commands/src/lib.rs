@@ -11,13 +11,16 @@
 
 mod args;
 pub mod bitmap;
+mod elem;
 mod error;
+mod field_ttl;
 pub mod generic;
 pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod keys;
 pub mod list;
+mod member_scan;
 #[cfg(test)]
 mod peer_tests;
 pub mod set;
@@ -27,6 +30,7 @@ pub mod string;
 pub mod syntax;
 #[cfg(test)]
 mod testing;
+mod timeout;
 pub mod zset;
 
 pub use args::{Args, OwnedArgs};

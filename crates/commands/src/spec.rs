@@ -175,8 +175,6 @@ pub mod flags {
         FAST = 12, "fast";
         /// Before authentication.
         NO_AUTH = 13, "no_auth";
-        /// May be propagated though it doesn't write.
-        MAY_REPLICATE = 14, "may_replicate";
         /// Not inside MULTI.
         NO_MULTI = 15, "no_multi";
         /// Its keys can't be told from first, last and step.
@@ -188,6 +186,9 @@ pub mod flags {
         /// Not propagated at the end of an asynchronous loading.
         NO_ASYNC_LOADING = 19, "no_async_loading";
     }
+
+    /// May be propagated though it doesn't write. COMMAND INFO doesn't tell.
+    pub const MAY_REPLICATE: u32 = 1 << 14;
 }
 
 /// Families, as COMMAND DOCS names them.
@@ -244,14 +245,14 @@ impl Group {
             Group::Hash => "@hash",
             Group::HyperLogLog => "@hyperloglog",
             Group::List => "@list",
-            Group::PubSub => "@pubsub",
             Group::Scripting => "@scripting",
             Group::Set => "@set",
             Group::SortedSet => "@sortedset",
             Group::Stream => "@stream",
             Group::String => "@string",
             Group::Transactions => "@transaction",
-            Group::Server | Group::Cluster => return None,
+            // That of channels follows from the flag.
+            Group::PubSub | Group::Server | Group::Cluster => return None,
         })
     }
 }

@@ -52,14 +52,14 @@ impl Handle {
 }
 
 /// The part of a slab that every access reads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slab {
     bytes: Box<[u8]>,
     slot_bytes: u32,
 }
 
 /// The part of a slab that only allocation reads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SlabState {
     class: u16,
     slots: u16,
@@ -78,19 +78,19 @@ impl SlabState {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Class {
     with_room: Vec<u32>,
     bytes: usize,
 }
 
 /// A set of blocks of up to 4 GiB, see the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Arena {
     slabs: Vec<Slab>,
     states: Vec<SlabState>,
     unused_numbers: Vec<u32>,
-    /// Empty until the first block, so that an empty arena costs nothing.
+    /// Up to the largest class that was used, so that a small arena costs little.
     classes: Vec<Class>,
 }
 
@@ -209,6 +209,11 @@ impl Arena {
         self.slabs.iter().map(|slab| slab.bytes.len()).sum()
     }
 
+    /// How many allocations its blocks lie in. O(1).
+    pub fn slab_count(&self) -> usize {
+        self.slabs.len() - self.unused_numbers.len()
+    }
+
     fn take_slot(&mut self, number: usize) -> Handle {
         let state = &mut self.states[number];
         let slot = if state.free == NO_SLOT {
@@ -233,8 +238,10 @@ impl Arena {
 
     #[cold]
     fn grow(&mut self, class: u16) -> Handle {
-        if self.classes.is_empty() {
-            self.classes.resize_with(CLASSES, Class::default);
+        let used = class as usize + 1;
+        if self.classes.len() < used {
+            self.classes.reserve_exact(used - self.classes.len());
+            self.classes.resize_with(used, Class::default);
         }
         let slot_bytes = class_bytes(class);
         let wanted = (self.classes[class as usize].bytes / 8)

@@ -3,11 +3,12 @@
 //! Reading order: [`hash`] (where a key belongs), [`table`] (buckets of record handles), [`arena`]
 //! (where records live), [`record`] (the bytes of one record), [`dict`] (the three together: a map
 //! from key to value with expiry), [`value`] (values too large for a record); then the types with
-//! bytes of their own: [`hll`], [`packed`] (many small elements in one run of bytes), [`types`]
-//! (lists, hashes, sets, sorted sets and streams).
+//! bytes of their own: [`hll`], [`packed`] (many small elements in one run of bytes), [`entries`]
+//! (many elements in a hash table), [`types`] (lists, hashes, sets, sorted sets and streams).
 
 pub mod arena;
 pub mod dict;
+pub mod entries;
 pub mod hash;
 pub mod hll;
 pub mod packed;

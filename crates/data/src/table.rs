@@ -91,7 +91,7 @@ impl Bucket {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Segment {
     buckets: Box<[Bucket]>,
     len: u32,
@@ -231,7 +231,7 @@ pub trait Records {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     directory: Vec<u32>,
     depth: u8,
@@ -407,6 +407,18 @@ impl Table {
             at = self.scan(position, records, |handle| found = Some(handle));
         }
         found
+    }
+
+    /// All entries, in no order that means anything.
+    pub fn handles(&self) -> impl Iterator<Item = Handle> + '_ {
+        let entries = self.segments.iter().flat_map(Segment::entries);
+        entries.map(|(handle, _)| handle)
+    }
+
+    /// No entry expires before this. O(segments).
+    pub fn next_expiry(&self) -> u64 {
+        let each = self.segments.iter().map(|segment| segment.next_expiry);
+        each.min().unwrap_or(NO_EXPIRY)
     }
 
     /// How many segments there are: the bound of [`Table::expired_in`]'s number.

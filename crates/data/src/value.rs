@@ -77,6 +77,12 @@ impl Value {
         each_type!(self, bytes => bytes.capacity(), it => it.heap_bytes())
     }
 
+    /// When the first of its elements expires, or before that; `None` when none does. O(1), O(n)
+    /// while packed.
+    pub fn next_expiry(&self) -> Option<u64> {
+        each_type!(self, _ => None, it => it.next_expiry())
+    }
+
     /// How many steps dropping it takes: the allocations it is made of. O(1).
     pub fn drop_cost(&self) -> usize {
         each_type!(self, _ => 1, it => it.drop_cost())

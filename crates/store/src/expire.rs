@@ -6,6 +6,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::events::Author;
 use crate::log::Effect;
 use crate::shard::{Db, ShardData};
 use crate::store::Store;
@@ -36,7 +37,7 @@ impl Store {
             let mut left = true;
             while left && !cycle.hit_limit {
                 // The lock is given back between slices, so that no command waits for long.
-                let slice = |data: &mut ShardData| self.expire_slice(data, now_ms);
+                let slice = |data: &mut ShardData| self.expire_slice(thread, data, now_ms);
                 let Some((expired, more)) = self.try_visit(shard, slice) else {
                     break;
                 };
@@ -55,7 +56,7 @@ impl Store {
     }
 
     /// A slice of work in one shard: how many keys went, and whether the round isn't done.
-    fn expire_slice(&self, data: &mut ShardData, now_ms: u64) -> (usize, bool) {
+    fn expire_slice(&self, thread: usize, data: &mut ShardData, now_ms: u64) -> (usize, bool) {
         let (mut work, mut expired) = (0, 0);
         while data.expire_at.0 < self.dbnum() {
             let (db_number, part) = data.expire_at;
@@ -72,6 +73,7 @@ impl Store {
             });
             for key in &gone {
                 db.touch_watchers(key);
+                self.tell_of_expiry(thread, db_number, key);
             }
             if self.log().is_read() && !gone.is_empty() {
                 let del = |key| Effect {
@@ -92,5 +94,14 @@ impl Store {
         }
         data.expire_at = (0, 0);
         (expired, false)
+    }
+
+    fn tell_of_expiry(&self, thread: usize, db: usize, key: &[u8]) {
+        let interest = self.observers().interest();
+        if !interest.is_none() {
+            let author = Author { thread, client: 0 };
+            self.observers().invalidated(interest, author, key);
+            self.observers().event(interest, db, "expired", key);
+        }
     }
 }

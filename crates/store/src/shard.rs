@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use data::prefetch::prefetch_write;
 use data::{Dict, KeyHasher};
 
 use crate::blocked::Blocked;
@@ -179,6 +180,12 @@ impl Shard {
         }
     }
 
+    /// Starts loading what taking the lock will touch.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        prefetch_write(std::ptr::from_ref(&self.lock));
+    }
+
     /// What the lock guards.
     ///
     /// # Safety
@@ -189,5 +196,14 @@ impl Shard {
     pub(crate) unsafe fn data(&self) -> &mut ShardData {
         // SAFETY: exclusive by the caller's promise.
         unsafe { &mut *self.data.get() }
+    }
+    /// What the lock guards, to be read.
+    ///
+    /// # Safety
+    /// As for [`Shard::data`], but other references of this kind may live at the same time.
+    #[inline(always)]
+    pub(crate) unsafe fn shared(&self) -> &ShardData {
+        // SAFETY: nobody changes it meanwhile by the caller's promise.
+        unsafe { &*self.data.get() }
     }
 }

@@ -32,6 +32,8 @@ pub const COMMANDS: &[DataCommand] = &[
     expire::EXPIREAT,
     expire::PEXPIRE,
     expire::PEXPIREAT,
+    crate::field_ttl::FIELDEXPIRE,
+    crate::field_ttl::FIELDTTL,
     flush::FLUSHALL,
     flush::FLUSHDB,
     keys::KEYS,

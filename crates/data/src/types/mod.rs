@@ -14,6 +14,7 @@ pub use set::Set;
 pub use stream::Stream;
 pub use zset::Zset;
 
+use crate::packed::LEN_MAX;
 use crate::record::Kind;
 use crate::value::Value;
 
@@ -24,6 +25,14 @@ pub struct Limits {
     pub entries: usize,
     /// Longest member, field or value, in bytes.
     pub text_len: usize,
+}
+
+impl Limits {
+    /// Whether so many members, the longest of which is so long, stay packed.
+    #[inline]
+    pub fn admit(&self, entries: usize, text_len: usize) -> bool {
+        entries <= self.entries.min(LEN_MAX / 4) && text_len <= self.text_len
+    }
 }
 
 /// What the keyspace has to know of a data type: how to read and change a value of it, wherever it
@@ -60,6 +69,12 @@ pub trait Collection: Default + 'static {
 
     /// Whether nothing is left that its key should exist for.
     fn is_spent(&self) -> bool;
+
+    /// When the first of its elements expires, or before that; `None` when none does. O(1), O(n)
+    /// while packed.
+    fn next_expiry(&self) -> Option<u64> {
+        None
+    }
 
     /// The collection in a value.
     fn of(value: &Value) -> Option<&Self>;

@@ -30,6 +30,35 @@ impl Txn<'_> {
         }
     }
 
+    /// The collections at several keys, to be read at once; `None` where there is no key. Counts
+    /// hits and misses.
+    pub fn read_all<'k, C: Collection>(
+        &mut self,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<Vec<Option<C::Ref<'_>>>, WrongType> {
+        let mut all = Vec::new();
+        for key in keys {
+            // A key that expires goes now, before anything of what was found is used.
+            let found = self.read(key);
+            if let Some(found) = found {
+                self.view::<C>(found)?;
+            }
+            all.push(found.is_some().then_some(key));
+        }
+        let txn = &*self;
+        let view = |key: &[u8]| {
+            let hash = txn.store.hash(key);
+            let part = txn.used_part(txn.store.shard_of(key, hash))?;
+            let entry = part.dict.find(hash, key)?;
+            match part.dict.value(entry) {
+                ValueRef::External(value) => C::of(value).map(C::view),
+                ValueRef::Packed(_, bytes) => Some(C::view_packed(bytes)),
+                _ => None,
+            }
+        };
+        Ok(all.into_iter().map(|key| key.and_then(view)).collect())
+    }
+
     /// Changes the collection at `key`, which was `found` or is added. A key of which nothing is
     /// left is removed. The expiry stays. [`Txn::changed`] is for the caller to call.
     ///

@@ -25,7 +25,7 @@ impl Txn<'_> {
             matches!(self.held, Held::Nothing),
             "a shard may only be waited for with nothing in hand"
         );
-        while !self.store.shards[shard].lock.spin_lock() {
+        while !self.store.shards[shard].lock.spin_lock(self.holder) {
             yield_now();
         }
         self.held = Held::One(shard);
@@ -74,17 +74,6 @@ impl Txn<'_> {
             .map_while(|_| dict.sample(|| random.next()))
             .find(|record| !record.is_expired(now_ms))
     }
-
-    /// The selected database's part in a shard that is held, if it was ever used.
-    fn used_part(&mut self, shard: usize) -> Option<&Db> {
-        assert!(
-            self.holds(shard),
-            "a command looked at a shard that it had not locked"
-        );
-        // SAFETY: as in `part`.
-        let data = unsafe { self.store.shards[shard].data() };
-        data.used_db(self.db)
-    }
 }
 
 /// The whole keyspace; these need [`Txn::lock_all`].
@@ -117,6 +106,7 @@ impl Txn<'_> {
             }
         }
         self.dirty += 1;
+        self.flushed = true;
         removed
     }
 
@@ -149,6 +139,8 @@ impl Txn<'_> {
             self.in_db(db, Self::tell_all_waiting);
         }
         self.dirty += 1;
+        // Clients' caches don't know databases.
+        self.flushed = true;
     }
 
     /// Every key of the selected database that someone waits for may be news.
