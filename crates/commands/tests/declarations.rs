@@ -6,7 +6,7 @@ use commands::FAMILIES;
 use support::{all_specs, check_completeness, compare};
 
 /// Commands of other servers, and of later versions.
-const UNKNOWN_THERE: [&str; 7] = [
+const UNKNOWN_THERE: [&str; 9] = [
     "DELEX",
     "DIGEST",
     "FIELDEXPIRE",
@@ -14,6 +14,8 @@ const UNKNOWN_THERE: [&str; 7] = [
     "PREPEND",
     "RM",
     "SADDEX",
+    "XACKDEL",
+    "XDELEX",
 ];
 
 #[test]

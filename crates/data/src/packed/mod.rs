@@ -125,6 +125,12 @@ pub fn write_entry(elem: Elem<'_>, out: &mut [u8]) {
     Encoded::new(elem).write(out);
 }
 
+/// Adds an element at the end of a run. O(its length).
+#[inline]
+pub fn push_entry(elem: Elem<'_>, run: &mut Vec<u8>) {
+    Encoded::new(elem).push(run);
+}
+
 /// A packed list to be read.
 #[derive(Clone, Copy, Debug)]
 pub struct PackedRef<'a>(&'a [u8]);
