@@ -1,4 +1,4 @@
-//! Unions, intersections and differences of sets: what is asked for, and the result as a sorted set.
+//! Unions, intersections and differences of sets: what is asked for, and the resulting sorted set.
 
 use data::types::zset::Growth;
 use data::{Collection, Zset};
