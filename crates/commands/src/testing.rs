@@ -7,7 +7,7 @@ use data::ValueRef;
 use protocol::Reply;
 use store::{Blocked, Effect, LogReader, Serve, Served, Store, StoreOptions, Txn, Wait, Waiter};
 
-use crate::spec::ServeRun;
+use crate::spec::{Scope, ServeRun};
 use crate::{DataCommand, FAMILIES, OwnedArgs, keys};
 
 /// A store and a clock that a test sets.
@@ -133,10 +133,10 @@ impl Fixture {
             return "-ERR wrong number of arguments\r\n".into();
         }
         self.with_txn(|txn| {
-            match command.spec.scope {
-                crate::spec::Scope::All => txn.lock_all(WAITER).expect("alone"),
-                crate::spec::Scope::EachShard => {}
-                crate::spec::Scope::Keys => {
+            match command.spec.scope.of(args) {
+                Scope::All | Scope::Patterns => txn.lock_all(WAITER).expect("alone"),
+                Scope::EachShard => {}
+                Scope::Keys => {
                     let positions = keys::positions(&command.spec, args);
                     txn.lock_keys(positions.iter().map(|&i| args.at(i)), WAITER)
                         .expect("alone");

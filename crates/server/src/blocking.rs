@@ -44,8 +44,10 @@ impl Serve for Client {
             Ok(Served::Yes) => {}
             Ok(other) => return other,
             Err(error) => {
+                let text = error.text();
+                self.shared.stats[txn.thread()].count_error(&text);
                 reply.truncate(0);
-                reply.error(&error.text());
+                reply.error(&text);
             }
         }
         let changes = txn.commit(args.iter());
@@ -158,6 +160,9 @@ impl Thread {
             self.put_back(conn);
             return;
         };
+        if with_error {
+            self.stats(&self.shared).count_error(UNBLOCKED);
+        }
         if conn.session.reply_mode == ReplyMode::On {
             let mut reply = Reply::new(&mut conn.out, conn.session.resp3);
             match waiting.at_end {

@@ -47,7 +47,7 @@ pub const COMMANDS: &[DataCommand] = &[
 
 /// How large the chunks of long lists may become.
 #[inline]
-fn node_limit(txn: &Txn<'_>) -> NodeLimit {
+pub(crate) fn node_limit(txn: &Txn<'_>) -> NodeLimit {
     NodeLimit::new(txn.store().thresholds.list_node.signed())
 }
 
