@@ -199,26 +199,13 @@ impl<'a> Query<'a> {
     /// What is in the first set and in no other.
     fn diff(&self, txn: &mut Txn<'_>, growth: &Growth) -> Result<Zset, CommandError> {
         let (first, others) = self.inputs.split_first().expect("at least one key");
-        let mut result = collect(members(txn, first)?, growth);
+        let mut elements = members(txn, first)?;
         for &Input { key, .. } in others {
-            let Some(source) = Source::find(txn, key)? else {
-                continue;
-            };
-            if source.len() < result.view().len() {
-                source.each(|member, _| {
-                    result.remove(member);
-                });
-            } else {
-                let mut kept = Zset::default();
-                Source::Sorted(result.view()).each(|member, score| {
-                    if source.score(member).is_none() {
-                        kept.set(member, score, growth);
-                    }
-                });
-                result = kept;
+            if let Some(source) = Source::find(txn, key)? {
+                elements.retain(|(member, _)| source.score(member).is_none());
             }
         }
-        Ok(result)
+        Ok(collect(elements, growth))
     }
 }
 
