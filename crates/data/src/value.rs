@@ -92,7 +92,7 @@ impl Value {
 const CHUNK: usize = 256;
 
 /// The large values of one dictionary under dense numbers, in chunks so that growth never copies.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Values {
     chunks: Vec<Box<[Option<Value>]>>,
     free: Vec<u32>,

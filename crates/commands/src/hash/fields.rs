@@ -3,7 +3,7 @@
 
 use data::{Collection, Hash};
 use protocol::number::parse_i64;
-use store::{Found, Txn, WrongType};
+use store::{Event, Found, Txn, WrongType};
 
 use crate::{Args, CommandError};
 
@@ -112,7 +112,7 @@ pub(super) struct Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    /// Has a field expire at `at`, or removes it when that has passed.
+    /// Whether fields that expire at `at` are removed instead.
     pub(super) fn is_past(at: u64, now_ms: u64) -> bool {
         at <= now_ms
     }
@@ -120,28 +120,30 @@ impl Outcome<'_> {
     /// Notes what happened to `key`: for notifications, and for the log with absolute times.
     pub(super) fn tell(&self, txn: &mut Txn<'_>, key: &[u8], at: u64, is_spent: bool) {
         let at = at.to_string();
-        let effects: [(&[&[u8]], &[&[u8]], &'static str); 3] = [
-            (&[b"HPEXPIREAT", key, at.as_bytes()], &self.set, "hexpire"),
-            (&[b"HPERSIST", key], &self.persisted, "hpersist"),
-            (&[b"HDEL", key], &self.removed, "hdel"),
-        ];
-        for (start, fields, event) in effects {
-            if fields.is_empty() {
-                continue;
-            }
-            txn.changed(key, event);
-            let number = fields.len().to_string();
-            let mut effect = start.to_vec();
-            if event != "hdel" {
-                effect.extend([&b"FIELDS"[..], number.as_bytes()]);
-            }
-            effect.extend_from_slice(fields);
-            txn.replay_as(&effect);
-        }
+        tell(
+            txn,
+            "hexpire",
+            &[b"HPEXPIREAT", key, at.as_bytes()],
+            &self.set,
+        );
+        tell(txn, "hpersist", &[b"HPERSIST", key], &self.persisted);
+        tell(txn, "hdel", &[b"HDEL", key], &self.removed);
         if is_spent {
             txn.changed(key, "del");
         }
     }
+}
+
+/// Tells that some fields were changed, and which command does the same again: how it begins.
+fn tell(txn: &mut Txn<'_>, event: Event, command: &[&[u8]], fields: &[&[u8]]) {
+    if fields.is_empty() {
+        return;
+    }
+    txn.changed(command[1], event);
+    let number = fields.len().to_string();
+    let counted: &[&[u8]] = &[b"FIELDS", number.as_bytes()];
+    let counted = if event == "hdel" { &[] } else { counted };
+    txn.replay_as(&[command, counted, fields].concat());
 }
 
 /// Changes the hash at a key; also returns whether nothing was left of it.

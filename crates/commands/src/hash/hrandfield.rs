@@ -59,9 +59,9 @@ fn hrandfield(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Comma
     if count >= 0 {
         let drawn = hash.draw(count as usize, now_ms, &mut random);
         header(reply, drawn.len(), with_values);
-        drawn
-            .into_iter()
-            .for_each(|pair| show(reply, pair, with_values));
+        for pair in drawn {
+            show(reply, pair, with_values);
+        }
         return Ok(());
     }
     let count = count.unsigned_abs();

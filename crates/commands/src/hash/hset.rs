@@ -65,7 +65,7 @@ pub(super) const HSETNX: DataCommand = Command {
 /// How many fields are new.
 #[inline]
 fn set(txn: &mut Txn<'_>, args: Args<'_>, name: &str) -> Result<usize, CommandError> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(CommandError::wrong_arity(name));
     }
     let key = args.at(1);

@@ -143,9 +143,9 @@ fn srandmember(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Comm
     if count >= 0 {
         let drawn = set.draw(count as usize, now_ms, &mut random);
         reply.array(drawn.len());
-        drawn
-            .into_iter()
-            .for_each(|member| elem::bulk(reply, member));
+        for member in drawn {
+            elem::bulk(reply, member);
+        }
         return Ok(());
     }
     let count = count.unsigned_abs();

@@ -82,8 +82,14 @@ impl Txn<'_> {
                 self.scratch = scratch;
                 let value = self.value_mut(found).expect("just seen");
                 let collection = C::of_mut(value).ok_or(WrongType)?;
+                let before = collection.next_expiry();
                 let result = edit(collection);
-                if collection.is_spent() {
+                let (after, is_spent) = (collection.next_expiry(), collection.is_spent());
+                if before != after {
+                    let dict = &mut self.part(found.shard).dict;
+                    dict.members_changed(found.entry, before);
+                }
+                if is_spent {
                     self.remove(found);
                 }
                 Ok(result)

@@ -1,5 +1,5 @@
-//! The order of a sorted set: the handles of its entries in a B+tree that counts, so that an element
-//! is found by its rank as fast as by what it is.
+//! The order of a sorted set: the handles of its entries in a B+tree that counts, so that an
+//! element is found by its rank as fast as by what it is.
 //!
 //! ```text
 //! inner  [ first element, node, number of elements ] × up to 31
