@@ -74,12 +74,18 @@ impl Pair {
     fn report(&mut self, lines: &[Line]) -> String {
         let [ours, theirs] = self.run(lines);
         let show = |line: &Line| {
-            let words = line.words.iter().map(|word| word.escape_ascii().to_string());
+            let words = line
+                .words
+                .iter()
+                .map(|word| word.escape_ascii().to_string());
             words.map(|word| format!("{word:?} ")).collect::<String>()
         };
         let text: Vec<_> = lines.iter().map(show).collect();
         let (ours, theirs) = (ours.last(), theirs.last());
-        format!("{}\n  Darner: {ours:?}\n  Redis:  {theirs:?}\n", text.join("\n"))
+        format!(
+            "{}\n  Darner: {ours:?}\n  Redis:  {theirs:?}\n",
+            text.join("\n")
+        )
     }
 }
 
@@ -115,7 +121,9 @@ fn line(random: &mut Random, (family, template, compare): Template) -> Line {
     Line {
         template,
         compare,
-        words: words.flat_map(|word| arguments(random, family, word)).collect(),
+        words: words
+            .flat_map(|word| arguments(random, family, word))
+            .collect(),
     }
 }
 
@@ -168,7 +176,9 @@ fn answers_as_redis() {
         darner: darner.connect().expect("a connection"),
         redis: redis.connect().expect("a connection"),
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a date");
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a date");
     let seed = setting("DARNER_DIFF_SEED", now.as_nanos() as u64);
     println!("DARNER_DIFF_SEED={seed}");
     let mut random = Random::new(seed);
@@ -186,6 +196,9 @@ fn answers_as_redis() {
             reports.push(pair.report(&lines));
         }
     }
-    println!("{compared} commands compared, {} differences", reports.len());
+    println!(
+        "{compared} commands compared, {} differences",
+        reports.len()
+    );
     assert!(reports.is_empty(), "\n{}", reports.join("\n"));
 }

@@ -191,7 +191,10 @@ pub(crate) const FAMILIES: &[Family] = &[
             ("XGROUP CREATECONSUMER key group consumer", Exact),
             ("XGROUP DELCONSUMER key group consumer", Exact),
             ("XREADGROUP GROUP group consumer STREAMS key >", Exact),
-            ("XREADGROUP GROUP group consumer COUNT count STREAMS key >", Exact),
+            (
+                "XREADGROUP GROUP group consumer COUNT count STREAMS key >",
+                Exact,
+            ),
             ("XREADGROUP GROUP group consumer NOACK STREAMS key >", Exact),
             ("XREADGROUP GROUP group consumer STREAMS key id", Exact),
             ("XACK key group id id", Exact),
@@ -200,7 +203,10 @@ pub(crate) const FAMILIES: &[Family] = &[
             ("XPENDING key group bid bid count consumer", NoIdle),
             ("XCLAIM key group consumer 0 id id", Exact),
             ("XCLAIM key group consumer 0 id FORCE JUSTID", Exact),
-            ("XCLAIM key group consumer 0 id FORCE RETRYCOUNT small LASTID id", Exact),
+            (
+                "XCLAIM key group consumer 0 id FORCE RETRYCOUNT small LASTID id",
+                Exact,
+            ),
             ("XCLAIM key group consumer 10000000 id", Exact),
             ("XAUTOCLAIM key group consumer 0 bid COUNT small", Exact),
             ("XAUTOCLAIM key group consumer 0 bid JUSTID", Exact),
@@ -266,7 +272,16 @@ pub(crate) fn arguments(random: &mut Random, family: char, word: &str) -> Vec<Ve
         "key" => key(random, family),
         "value" | "member" => text(random, word == "value"),
         "int" => match random.below(8) {
-            0 => one_of(random, &["x", "9223372036854775807", "-9223372036854775808", "1.0", ""]),
+            0 => one_of(
+                random,
+                &[
+                    "x",
+                    "9223372036854775807",
+                    "-9223372036854775808",
+                    "1.0",
+                    "",
+                ],
+            ),
             1 => number(random, -3000, 3000),
             _ => number(random, -6, 6),
         },
@@ -280,8 +295,14 @@ pub(crate) fn arguments(random: &mut Random, family: char, word: &str) -> Vec<Ve
         "end" => one_of(random, &["MIN", "max"]),
         "aggregate" => one_of(random, &["SUM", "min", "MAX"]),
         "zadd" => one_of(random, &["NX", "XX", "GT", "LT", "CH", "INCR"]),
-        "score" => one_of(random, &["0", "1", "-1", "2.5", "1e3", "3", "inf", "-inf", "x", "nan"]),
-        "bound" => one_of(random, &["-inf", "+inf", "0", "(1", "2.5", "(3", "1000", "x"]),
+        "score" => one_of(
+            random,
+            &["0", "1", "-1", "2.5", "1e3", "3", "inf", "-inf", "x", "nan"],
+        ),
+        "bound" => one_of(
+            random,
+            &["-inf", "+inf", "0", "(1", "2.5", "(3", "1000", "x"],
+        ),
         "lex" => one_of(random, &["-", "+", "[m1", "(m2", "[m3", "[", "x"]),
         "id" | "bid" | "start" => id(random, word),
         "group" => one_of(random, &["g", "g", "g", "h"]),
@@ -298,9 +319,14 @@ pub(crate) fn arguments(random: &mut Random, family: char, word: &str) -> Vec<Ve
 
 fn text(random: &mut Random, is_value: bool) -> Vec<u8> {
     match random.below(if is_value { 12 } else { 16 }) {
-        0 => one_of(random, &["", "1.5", "-2e3", "9223372036854775807", "inf", "007"]),
+        0 => one_of(
+            random,
+            &["", "1.5", "-2e3", "9223372036854775807", "inf", "007"],
+        ),
         1 => vec![b'a' + random.below(3) as u8; random.below(200)],
-        2 => (0..random.below(8)).map(|_| random.number() as u8).collect(),
+        2 => (0..random.below(8))
+            .map(|_| random.number() as u8)
+            .collect(),
         3 | 4 => number(random, -20, 20),
         _ => format!("m{}", random.below(9)).into_bytes(),
     }
@@ -313,7 +339,10 @@ fn id(random: &mut Random, word: &str) -> Vec<u8> {
         (0..2, "bid") => b"-".to_vec(),
         (2..4, "bid") => b"+".to_vec(),
         (4, "bid") => [b"(", &number(random, 0, 9)[..]].concat(),
-        (5, _) => one_of(random, &["x", "-", "0-0", "18446744073709551615-1", "1-x", "0-*"]),
+        (5, _) => one_of(
+            random,
+            &["x", "-", "0-0", "18446744073709551615-1", "1-x", "0-*"],
+        ),
         (6, _) => number(random, 0, 12),
         _ => format!("{}-{}", random.below(12), random.below(3)).into_bytes(),
     }
