@@ -4,7 +4,7 @@ use data::Hash;
 use protocol::Reply;
 use store::Txn;
 
-use super::fields::{Outcome, edit, fields_at};
+use super::fields::{Outcome, edit, fields_at, find};
 use super::hget::reply_value;
 use crate::keys::{access, first};
 use crate::spec::{Group, flags};
@@ -68,11 +68,11 @@ fn hdel(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResu
 
 fn hgetdel(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let key = args.at(1);
-    let found = txn.read(key);
-    if let Some(found) = found {
+    if let Some(found) = txn.read(key) {
         txn.view::<Hash>(found)?;
     }
     let fields = fields_at(args, 2)?;
+    let found = find(txn, key, args.from(fields))?;
     reply.array(args.len() - fields);
     let Some(found) = found else {
         args.from(fields).for_each(|_| reply.null());

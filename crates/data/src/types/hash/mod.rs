@@ -222,6 +222,21 @@ impl<'a> HashRef<'a> {
         }
     }
 
+    /// Whether a field may have expired by `now_ms` and not been removed. O(1), O(n) while packed.
+    pub fn may_be_due(self, now_ms: u64) -> bool {
+        let next = match self {
+            Self::Packed(small) => small.next_expiry(),
+            Self::Large(entries) => entries.next_expiry(),
+        };
+        next.is_some_and(|at| at <= now_ms)
+    }
+
+    /// Whether a field has expired by `now_ms` and not been removed. O(1), O(n) while packed.
+    pub fn has_expired(self, field: &[u8], now_ms: u64) -> bool {
+        let stored = self.stored(field);
+        stored.is_some_and(|pair| !pair.is_live(now_ms))
+    }
+
     /// A field, expired or not.
     #[inline]
     fn stored(self, field: &[u8]) -> Option<Pair<'a>> {
