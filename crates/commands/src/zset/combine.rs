@@ -1,7 +1,7 @@
 //! Unions, intersections and differences of sets: what is asked for, and the result as a sorted set.
 
 use data::types::zset::Growth;
-use data::{Collection, Zset};
+use data::Zset;
 use protocol::number::{parse_f64, parse_i64};
 use store::Txn;
 
