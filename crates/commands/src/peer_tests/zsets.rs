@@ -122,7 +122,7 @@ fn argument(word: &str) -> Option<BoxedStrategy<Line>> {
         .boxed(),
         "score" => prop_oneof![
             4 => number(-5i64..5),
-            2 => one_of(&["0.1", "-2.5", "inf", "-inf", "-0", "1e17", "nan", "1e-5", "x", "1.0"]),
+            2 => one_of(&["0.1", "-2.5", "inf", "-inf", "1e17", "nan", "1e-5", "x", "1.0"]),
             1 => any::<i64>().prop_map(move |n| text(n.to_string())),
             1 => (-1e6..1e6f64).prop_map(move |n| text(n.to_string())),
         ]
