@@ -73,17 +73,17 @@ impl Pair {
 
     fn report(&mut self, lines: &[Line]) -> String {
         let [ours, theirs] = self.run(lines);
-        let show = |line: &Line| {
-            let words = line
-                .words
-                .iter()
-                .map(|word| word.escape_ascii().to_string());
-            words.map(|word| format!("{word:?} ")).collect::<String>()
+        let words = |line: &Line| {
+            let words = line.words.iter();
+            words
+                .map(|word| format!("\"{}\" ", word.escape_ascii()))
+                .collect::<String>()
         };
-        let text: Vec<_> = lines.iter().map(show).collect();
-        let (ours, theirs) = (ours.last(), theirs.last());
+        let text: Vec<_> = lines.iter().map(words).collect();
+        let [ours, theirs] = [ours, theirs].map(|replies| replies.last().map(show));
+        let [ours, theirs] = [ours, theirs].map(Option::unwrap_or_default);
         format!(
-            "{}\n  Darner: {ours:?}\n  Redis:  {theirs:?}\n",
+            "{}\n  Darner: {ours}\n  Redis:  {theirs}\n",
             text.join("\n")
         )
     }
@@ -94,9 +94,15 @@ fn normal(reply: Value, compare: Compare) -> Value {
     let Value::Array(mut values) = reply else {
         return match reply {
             Value::Integer(1..) if compare == Compare::Sign => Value::Integer(1),
+            // Redis 7.2 and later know no -0 in small sorted sets.
+            Value::Bulk(text) if text == b"-0" => Value::Bulk(b"0".to_vec()),
             other => other,
         };
     };
+    let each = values
+        .into_iter()
+        .map(|value| normal(value, Compare::Exact));
+    values = each.collect();
     match compare {
         Compare::Exact | Compare::Sign => {}
         Compare::Unordered => values.sort_by_cached_key(|value| format!("{value:?}")),
@@ -105,15 +111,28 @@ fn normal(reply: Value, compare: Compare) -> Value {
             pairs.sort_by_cached_key(|pair| format!("{pair:?}"));
             values = pairs.concat();
         }
-        Compare::NoIdle => {
-            for entry in &mut values {
-                if let Value::Array(fields) = entry {
-                    fields.remove(2);
-                }
-            }
-        }
+        Compare::NoIdle => values.iter_mut().for_each(|entry| leave_out(entry, 2)),
+        Compare::NoConsumers => values.iter_mut().for_each(|group| leave_out(group, 3)),
     }
     Value::Array(values)
+}
+
+fn leave_out(value: &mut Value, at: usize) {
+    if let Value::Array(fields) = value {
+        fields.remove(at);
+    }
+}
+
+/// A reply in one line.
+fn show(value: &Value) -> String {
+    match value {
+        Value::Array(values) => {
+            let values: Vec<_> = values.iter().map(show).collect();
+            format!("[{}]", values.join(", "))
+        }
+        Value::Bulk(bytes) => format!("\"{}\"", bytes.escape_ascii()),
+        other => format!("{other:?}"),
+    }
 }
 
 fn line(random: &mut Random, (family, template, compare): Template) -> Line {
