@@ -146,6 +146,7 @@ pub enum Scope {
 
 impl Scope {
     /// What a command with these arguments may touch.
+    #[must_use]
     #[inline(always)]
     pub fn of(self, args: Args<'_>) -> Self {
         match self {

@@ -105,7 +105,7 @@ impl<'a> Move<'a> {
             list.push(self.to, elem, limit);
         })?;
         txn.changed(self.source, push_event(self.to));
-        txn.changed(self.source, pop_names(self.from).1);
+        txn.notify(self.source, pop_names(self.from).1);
         Ok(())
     }
 

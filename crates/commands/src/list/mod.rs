@@ -93,7 +93,7 @@ fn remove_with(
         txn.changed(key, event);
     }
     if is_empty {
-        txn.changed(key, "del");
+        txn.notify(key, "del");
     }
     Ok(removed)
 }

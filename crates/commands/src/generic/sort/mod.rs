@@ -1,5 +1,5 @@
-//! SORT, SORT_RO: the elements of a list, a set or a sorted set in order, or what keys say that are
-//! named after them.
+//! SORT, `SORT_RO`: the elements of a list, a set or a sorted set in order, or what keys say that
+//! are named after them.
 
 mod items;
 mod pattern;
@@ -55,7 +55,7 @@ pub(super) const SORT: DataCommand = Command {
     subcommands: &[],
 };
 
-/// SORT_RO key [BY pattern] [LIMIT offset count] [GET pattern …] [ASC | DESC] [ALPHA]
+/// `SORT_RO` key [BY pattern] [LIMIT offset count] [GET pattern …] [ASC | DESC] [ALPHA]
 pub(super) const SORT_RO: DataCommand = Command {
     spec: Spec {
         arity: -2,

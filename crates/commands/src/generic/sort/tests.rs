@@ -1,4 +1,4 @@
-//! SORT and SORT_RO as clients see them.
+//! SORT and `SORT_RO` as clients see them.
 
 use crate::testing::Fixture;
 
