@@ -36,7 +36,7 @@ impl Store {
             let mut left = true;
             while left && !cycle.hit_limit {
                 // The lock is given back between slices, so that no command waits for long.
-                let slice = |data: &mut ShardData| self.expire_slice(data, now_ms);
+                let slice = |data: &mut ShardData| self.expire_slice(data, thread, now_ms);
                 let Some((expired, more)) = self.try_visit(shard, slice) else {
                     break;
                 };
@@ -55,10 +55,11 @@ impl Store {
     }
 
     /// A slice of work in one shard: how many keys went, and whether the round isn't done.
-    fn expire_slice(&self, data: &mut ShardData, now_ms: u64) -> (usize, bool) {
+    fn expire_slice(&self, data: &mut ShardData, thread: usize, now_ms: u64) -> (usize, bool) {
         let (mut work, mut expired) = (0, 0);
         for db_number in 0..self.dbnum() {
             let (removed, keys) = self.expire_members(data, db_number, now_ms);
+            self.stats(thread).expired_members.add(removed as u64);
             work += removed;
             expired += keys;
             if work >= WORK_PER_LOOK {
@@ -109,15 +110,15 @@ impl Store {
         db_number: usize,
         now_ms: u64,
     ) -> (usize, usize) {
-        let (mut work, mut keys) = (0, 0);
+        let (mut members, mut keys) = (0, 0);
         if data.used_db(db_number).is_none() {
-            return (work, keys);
+            return (members, keys);
         }
         let db = data.db(db_number);
-        while work < WORK_PER_LOOK
+        while members < WORK_PER_LOOK
             && let Some(gone) = db.dict.remove_expired_members(now_ms)
         {
-            work += 1 + gone.members.len();
+            members += gone.members.len();
             db.touch_watchers(&gone.key);
             if self.log().is_read() && !gone.members.is_empty() {
                 let command = if gone.is_set { b"SREM" } else { b"HDEL" };
@@ -133,6 +134,6 @@ impl Store {
                 self.dispose(value);
             }
         }
-        (work, keys)
+        (members, keys)
     }
 }
