@@ -115,6 +115,8 @@ impl Txn<'_> {
     pub fn members_expired(&mut self, command: &[u8], key: &[u8], members: &[&[u8]]) {
         let shard = self.store.shard_of(key, self.store.hash(key));
         self.part(shard).touch_watchers(key);
+        let stats = self.store.stats(self.thread);
+        stats.expired_members.add(members.len() as u64);
         if self.is_logged() {
             let args = [&[command, key], members].concat();
             let args = args.into_iter().map(<[u8]>::to_vec).collect();
