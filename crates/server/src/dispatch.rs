@@ -302,13 +302,13 @@ fn lock(
     entry: &Entry,
     args: Args<'_>,
 ) -> Result<(), Parked> {
-    match (entry.spec.scope, entry.spec.keys) {
+    match (entry.spec.scope.of(args), entry.spec.keys) {
         (Scope::Keys, []) if entry.spec.name == "exec" => session::lock_for_exec(shared, conn, txn),
         (Scope::Keys, []) | (Scope::EachShard, _) => {
             txn.release();
             Ok(())
         }
-        (Scope::All, _) => txn.lock_all(conn.waiter()),
+        (Scope::All | Scope::Patterns, _) => txn.lock_all(conn.waiter()),
         (Scope::Keys, _) => match entry.simple_keys {
             Some((1, 1, _)) => txn.lock_key(args.at(1), conn.waiter()),
             _ if shared.store.shard_count() == 1 => txn.lock_key(b"", conn.waiter()),

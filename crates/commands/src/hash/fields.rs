@@ -1,9 +1,10 @@
 //! What the commands on the expiry of fields share: `FIELDS numfields field …`, times, and what
 //! becomes of the fields.
 
+use data::types::hash::HashRef;
 use data::{Collection, Hash};
 use protocol::number::parse_i64;
-use store::{Found, Txn, WrongType};
+use store::{Event, Found, Txn, WrongType};
 
 use crate::{Args, CommandError};
 
@@ -100,6 +101,61 @@ pub(super) fn deadline(
         .ok_or(CommandError::InvalidExpire(command))
 }
 
+/// The hash at a key, to be read, without those of its fields that have expired. Counts a hit or a
+/// miss.
+pub(super) fn read<'t, 'a>(
+    txn: &'t mut Txn<'_>,
+    key: &[u8],
+    fields: impl Iterator<Item = &'a [u8]>,
+) -> Result<Option<HashRef<'t>>, WrongType> {
+    match txn.read(key) {
+        Some(found) => match expire(txn, key, found, fields)? {
+            Some(found) => txn.view::<Hash>(found).map(Some),
+            None => Ok(None),
+        },
+        None => Ok(None),
+    }
+}
+
+/// The hash at a key, to be changed; otherwise as [`read`].
+pub(super) fn find<'a>(
+    txn: &mut Txn<'_>,
+    key: &[u8],
+    fields: impl Iterator<Item = &'a [u8]>,
+) -> Result<Option<Found>, WrongType> {
+    match txn.find(key) {
+        Some(found) => expire(txn, key, found, fields),
+        None => Ok(None),
+    }
+}
+
+/// Removes those of these fields that have expired: where the key is then.
+fn expire<'a>(
+    txn: &mut Txn<'_>,
+    key: &[u8],
+    found: Found,
+    fields: impl Iterator<Item = &'a [u8]>,
+) -> Result<Option<Found>, WrongType> {
+    let now_ms = txn.now_ms;
+    let hash = txn.view::<Hash>(found)?;
+    if !hash.may_be_due(now_ms) {
+        return Ok(Some(found));
+    }
+    let expired: Vec<&[u8]> = fields
+        .filter(|field| hash.has_expired(field, now_ms))
+        .collect();
+    if expired.is_empty() {
+        return Ok(Some(found));
+    }
+    edit(txn, key, Some(found), |hash| {
+        for field in &expired {
+            hash.remove(field, now_ms);
+        }
+    })?;
+    txn.members_expired(b"HDEL", key, &expired);
+    Ok(txn.peek(key))
+}
+
 /// Fields whose expiry a command has changed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outcome<'a> {
@@ -112,7 +168,7 @@ pub(super) struct Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    /// Has a field expire at `at`, or removes it when that has passed.
+    /// Whether fields that expire at `at` are removed instead.
     pub(super) fn is_past(at: u64, now_ms: u64) -> bool {
         at <= now_ms
     }
@@ -120,28 +176,30 @@ impl Outcome<'_> {
     /// Notes what happened to `key`: for notifications, and for the log with absolute times.
     pub(super) fn tell(&self, txn: &mut Txn<'_>, key: &[u8], at: u64, is_spent: bool) {
         let at = at.to_string();
-        let effects: [(&[&[u8]], &[&[u8]], &'static str); 3] = [
-            (&[b"HPEXPIREAT", key, at.as_bytes()], &self.set, "hexpire"),
-            (&[b"HPERSIST", key], &self.persisted, "hpersist"),
-            (&[b"HDEL", key], &self.removed, "hdel"),
-        ];
-        for (start, fields, event) in effects {
-            if fields.is_empty() {
-                continue;
-            }
-            txn.changed(key, event);
-            let number = fields.len().to_string();
-            let mut effect = start.to_vec();
-            if event != "hdel" {
-                effect.extend([&b"FIELDS"[..], number.as_bytes()]);
-            }
-            effect.extend_from_slice(fields);
-            txn.replay_as(&effect);
-        }
+        tell(
+            txn,
+            "hexpire",
+            &[b"HPEXPIREAT", key, at.as_bytes()],
+            &self.set,
+        );
+        tell(txn, "hpersist", &[b"HPERSIST", key], &self.persisted);
+        tell(txn, "hdel", &[b"HDEL", key], &self.removed);
         if is_spent {
             txn.changed(key, "del");
         }
     }
+}
+
+/// Tells that some fields were changed, and which command does the same again: how it begins.
+fn tell(txn: &mut Txn<'_>, event: Event, command: &[&[u8]], fields: &[&[u8]]) {
+    if fields.is_empty() {
+        return;
+    }
+    txn.changed(command[1], event);
+    let number = fields.len().to_string();
+    let counted: &[&[u8]] = &[b"FIELDS", number.as_bytes()];
+    let counted = if event == "hdel" { &[] } else { counted };
+    txn.replay_as(&[command, counted, fields].concat());
 }
 
 /// Changes the hash at a key; also returns whether nothing was left of it.

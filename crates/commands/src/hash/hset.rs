@@ -21,6 +21,7 @@ pub(super) const HSET: DataCommand = Command {
                      the command is called with multiple field/value pairs.",
         summary: "Sets fields of a hash. The key is created if it doesn't exist.",
         syntax: "key field value [field value ...]",
+        member: 2,
         ..Spec::new("hset")
     },
     run: |txn, args, reply| {
@@ -65,7 +66,7 @@ pub(super) const HSETNX: DataCommand = Command {
 /// How many fields are new.
 #[inline]
 fn set(txn: &mut Txn<'_>, args: Args<'_>, name: &str) -> Result<usize, CommandError> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(CommandError::wrong_arity(name));
     }
     let key = args.at(1);

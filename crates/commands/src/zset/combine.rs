@@ -1,7 +1,7 @@
-//! Unions, intersections and differences of sets: what is asked for, and the result as a sorted set.
+//! Unions, intersections and differences of sets: what is asked for, and the resulting sorted set.
 
-use data::types::zset::Growth;
 use data::Zset;
+use data::types::zset::Growth;
 use protocol::number::{parse_f64, parse_i64};
 use store::Txn;
 

@@ -43,6 +43,16 @@ impl Large {
         (Elem::Bytes(&payload[SCORE..]), score_in(payload))
     }
 
+    /// Starts loading the bucket of a member.
+    pub(super) fn prefetch_bucket(&self, member: &[u8]) {
+        self.entries.prefetch_bucket(member);
+    }
+
+    /// Starts loading the entry of a member, once its bucket is there.
+    pub(super) fn prefetch_entry(&self, member: &[u8]) {
+        self.entries.prefetch_entry(member);
+    }
+
     /// Starts loading an entry.
     #[inline]
     pub(super) fn prefetch(&self, item: Item) {
