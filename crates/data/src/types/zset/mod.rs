@@ -220,10 +220,7 @@ impl<'a> ZsetRef<'a> {
     pub fn rank_of_member(self, before: impl Fn(Elem<'_>) -> bool) -> usize {
         match self {
             Self::Packed(list) => small::partition_point(list, |member, _| before(member)).0,
-            Self::Large(large) => {
-                let tree = &large.tree;
-                tree.partition_point(|item| before(large.element(item).0))
-            }
+            Self::Large(large) => large.rank_of_member(before),
         }
     }
 
