@@ -105,10 +105,14 @@ fn normal(reply: Value, compare: Compare) -> Value {
     values = each.collect();
     match compare {
         Compare::Exact | Compare::Sign => {}
-        Compare::Unordered => values.sort_by_cached_key(|value| format!("{value:?}")),
+        Compare::Unordered => values.sort_by_cached_key(show),
+        Compare::Scan => {
+            let found = values.pop().unwrap_or(Value::Null);
+            values.push(normal(found, Compare::Unordered));
+        }
         Compare::Pairs => {
             let mut pairs: Vec<_> = values.chunks(2).map(<[Value]>::to_vec).collect();
-            pairs.sort_by_cached_key(|pair| format!("{pair:?}"));
+            pairs.sort_by_cached_key(|pair| pair.iter().map(show).collect::<String>());
             values = pairs.concat();
         }
         Compare::NoIdle => values.iter_mut().for_each(|entry| leave_out(entry, 2)),

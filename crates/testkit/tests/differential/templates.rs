@@ -12,6 +12,8 @@ pub(crate) enum Compare {
     Unordered,
     /// So are their pairs of elements.
     Pairs,
+    /// So are the parts of what SCAN's kind has found.
+    Scan,
     /// Times that are left are both positive, or equal.
     Sign,
     /// All but the milliseconds that pending entries lie idle.
@@ -28,7 +30,7 @@ pub(crate) struct Family {
     pub(crate) templates: &'static [(&'static str, Compare)],
 }
 
-use Compare::{Exact, NoConsumers, NoIdle, Pairs, Sign, Unordered};
+use Compare::{Exact, NoConsumers, NoIdle, Pairs, Scan, Sign, Unordered};
 
 /// All of them.
 pub(crate) const FAMILIES: &[Family] = &[
@@ -106,6 +108,7 @@ pub(crate) const FAMILIES: &[Family] = &[
             ("HKEYS key", Unordered),
             ("HVALS key", Unordered),
             ("HRANDFIELD key 100", Unordered),
+            ("HSCAN key 0 COUNT 1000", Scan),
         ],
     },
     Family {
@@ -129,6 +132,7 @@ pub(crate) const FAMILIES: &[Family] = &[
             ("SINTERCARD 2 key key LIMIT small", Exact),
             ("SRANDMEMBER key 100", Unordered),
             ("SPOP key 100", Unordered),
+            ("SSCAN key 0 COUNT 1000", Scan),
         ],
     },
     Family {
@@ -163,6 +167,7 @@ pub(crate) const FAMILIES: &[Family] = &[
             ("ZINTER 2 key key WITHSCORES", Exact),
             ("ZDIFF 2 key key WITHSCORES", Exact),
             ("ZINTERCARD 2 key key", Exact),
+            ("ZSCAN key 0 COUNT 1000", Scan),
         ],
     },
     // Of members with unequal scores Redis says nothing about ranges by member.
