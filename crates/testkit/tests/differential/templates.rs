@@ -343,8 +343,9 @@ fn text(random: &mut Random, is_value: bool) -> Vec<u8> {
             &["", "1.5", "-2e3", "9223372036854775807", "inf", "007"],
         ),
         1 => vec![b'a' + random.below(3) as u8; random.below(200)],
+        // Redis's SORT takes a zero byte for the end of the text.
         2 => (0..random.below(8))
-            .map(|_| random.number() as u8)
+            .map(|_| 1 + random.below(255) as u8)
             .collect(),
         3 | 4 => number(random, -20, 20),
         _ => format!("m{}", random.below(9)).into_bytes(),
