@@ -24,6 +24,8 @@ pub(crate) struct Waiting {
     /// Monotonic microseconds.
     deadline_us: Option<u64>,
     at_end: AtEnd,
+    /// The number of its command.
+    command: usize,
 }
 
 /// What others need to serve a client.
@@ -32,6 +34,7 @@ struct Client {
     thread: usize,
     token: u64,
     resp3: bool,
+    command: usize,
     run: ServeRun,
     args: OwnedArgs,
 }
@@ -45,7 +48,7 @@ impl Serve for Client {
             Ok(other) => return other,
             Err(error) => {
                 let text = error.text();
-                self.shared.stats[txn.thread()].count_error(&text);
+                self.shared.stats[txn.thread()].count_failure(self.command, &text);
                 reply.truncate(0);
                 reply.error(&text);
             }
@@ -71,6 +74,7 @@ pub(crate) fn block(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>, wait
         thread: info.thread,
         token: info.token,
         resp3: session.resp3,
+        command: entry.id,
         run: entry
             .spec
             .serve
@@ -93,6 +97,7 @@ pub(crate) fn block(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>, wait
         blocked,
         deadline_us,
         at_end,
+        command: entry.id,
     }));
 }
 
@@ -161,7 +166,8 @@ impl Thread {
             return;
         };
         if with_error {
-            self.stats(&self.shared).count_error(UNBLOCKED);
+            let stats = self.stats(&self.shared);
+            stats.count_failure(waiting.command, UNBLOCKED);
         }
         if conn.session.reply_mode == ReplyMode::On {
             let mut reply = Reply::new(&mut conn.out, conn.session.resp3);
