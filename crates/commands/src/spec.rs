@@ -54,6 +54,9 @@ pub struct Spec {
     pub syntax: &'static str,
     /// Redis's command tips, e.g. `request_policy:multi_shard`.
     pub tips: &'static [&'static str],
+    /// Which argument is a member or field that is looked up in the collection of the first key, so
+    /// that its place can be fetched ahead; 0 if none is.
+    pub member: usize,
     /// How it is done for a client that has waited for it; `None` if it never waits.
     pub serve: Option<ServeRun>,
 }
@@ -76,6 +79,7 @@ impl Spec {
             summary: "",
             syntax: "",
             tips: &[],
+            member: 0,
             serve: None,
         }
     }

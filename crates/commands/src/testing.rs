@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use data::ValueRef;
 use protocol::Reply;
 use store::{Blocked, Effect, LogReader, Serve, Served, Store, StoreOptions, Txn, Wait, Waiter};
 
@@ -202,16 +201,16 @@ impl Fixture {
         })
     }
 
-    /// What OBJECT ENCODING says of a string, and when it expires.
+    /// What OBJECT ENCODING says of a key, and when it expires.
     pub(crate) fn string_at(&self, key: &str) -> Option<(&'static str, Option<u64>)> {
         self.with_key(key, |txn, found| {
-            let encoding = match txn.value(found) {
-                ValueRef::Int(_) => "int",
-                ValueRef::Str(bytes) if bytes.len() <= 44 => "embstr",
-                _ => "raw",
-            };
-            (encoding, txn.expiry(found))
+            (txn.value(found).encoding(), txn.expiry(found))
         })
+    }
+
+    /// See [`Store::thresholds`].
+    pub(crate) fn thresholds(&self) -> &store::Thresholds {
+        &self.store.thresholds
     }
 
     /// See [`Txn::memory_of`].

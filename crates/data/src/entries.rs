@@ -153,6 +153,20 @@ impl<S: Shape> Entries<S> {
         Spot { hash, place }
     }
 
+    /// Starts loading the bucket of a name; [`Entries::prefetch_entry`] may follow.
+    #[inline]
+    pub fn prefetch_bucket(&self, name: &[u8]) {
+        self.table.prefetch_bucket(self.hasher.hash(name));
+    }
+
+    /// Starts loading the entry that a name most likely has, once its bucket is there.
+    #[inline]
+    pub fn prefetch_entry(&self, name: &[u8]) {
+        if let Some(handle) = self.table.likely(self.hasher.hash(name)) {
+            self.prefetch(handle);
+        }
+    }
+
     /// Starts loading an entry.
     #[inline]
     pub fn prefetch(&self, handle: Handle) {

@@ -43,18 +43,18 @@ impl Serve for Client {
     fn serve(&self, txn: &mut Txn<'_>, key: &[u8]) -> Served {
         let (mut out, args) = (Vec::new(), self.args.borrow());
         let mut reply = Reply::new(&mut out, self.resp3);
+        let stats = &self.shared.stats[txn.thread()];
         match (self.run)(txn, args, key, &mut reply) {
             Ok(Served::Yes) => {}
             Ok(other) => return other,
             Err(error) => {
                 let text = error.text();
-                self.shared.stats[txn.thread()].count_failure(self.command, &text);
                 reply.truncate(0);
                 reply.error(&text);
+                stats.count_failure(self.command, &text);
             }
         }
-        let changes = txn.commit(args.iter());
-        self.shared.stats[txn.thread()].changes.add(changes);
+        stats.changes.add(txn.commit(args.iter()));
         self.shared
             .post(self.thread, Message::Served(self.token, out));
         Served::Yes

@@ -60,6 +60,7 @@ impl Store {
         let (mut work, mut expired) = (0, 0);
         for db_number in 0..self.dbnum() {
             let (removed, keys) = self.expire_members(thread, data, db_number, now_ms);
+            self.stats(thread).expired_members.add(removed as u64);
             work += removed;
             expired += keys;
             if work >= WORK_PER_LOOK {
@@ -122,15 +123,15 @@ impl Store {
         db_number: usize,
         now_ms: u64,
     ) -> (usize, usize) {
-        let (mut work, mut keys) = (0, 0);
+        let (mut members, mut keys) = (0, 0);
         if data.used_db(db_number).is_none() {
-            return (work, keys);
+            return (members, keys);
         }
         let db = data.db(db_number);
-        while work < WORK_PER_LOOK
+        while members < WORK_PER_LOOK
             && let Some(gone) = db.dict.remove_expired_members(now_ms)
         {
-            work += 1 + gone.members.len();
+            members += gone.members.len();
             db.touch_watchers(&gone.key);
             if !gone.is_set {
                 self.tell(thread, db_number, &gone.key, "hexpired");
@@ -152,6 +153,6 @@ impl Store {
                 self.dispose(value);
             }
         }
-        (work, keys)
+        (members, keys)
     }
 }

@@ -281,6 +281,13 @@ impl Txn<'_> {
         self.part(shard).dict.prefetch_record(hash);
     }
 
+    /// The large value that a key whose shard is locked most likely has, once its record is there:
+    /// for prefetching only.
+    #[inline]
+    pub fn likely_large(&mut self, shard: usize, hash: KeyHash) -> Option<&Value> {
+        self.part(shard).dict.likely_large(hash)
+    }
+
     /// With one shard the hash isn't needed to find it.
     #[inline(always)]
     fn hash_for_shard(&self, key: &[u8]) -> KeyHash {

@@ -1,6 +1,7 @@
 //! What the commands on the expiry of fields share: `FIELDS numfields field …`, times, and what
 //! becomes of the fields.
 
+use data::types::hash::HashRef;
 use data::{Collection, Hash};
 use protocol::number::parse_i64;
 use store::{Event, Found, Txn, WrongType};
@@ -98,6 +99,61 @@ pub(super) fn deadline(
     time.and_then(|time| time.checked_add(from))
         .filter(|&time| time <= EXPIRY_MAX)
         .ok_or(CommandError::InvalidExpire(command))
+}
+
+/// The hash at a key, to be read, without those of its fields that have expired. Counts a hit or a
+/// miss.
+pub(super) fn read<'t, 'a>(
+    txn: &'t mut Txn<'_>,
+    key: &[u8],
+    fields: impl Iterator<Item = &'a [u8]>,
+) -> Result<Option<HashRef<'t>>, WrongType> {
+    match txn.read(key) {
+        Some(found) => match expire(txn, key, found, fields)? {
+            Some(found) => txn.view::<Hash>(found).map(Some),
+            None => Ok(None),
+        },
+        None => Ok(None),
+    }
+}
+
+/// The hash at a key, to be changed; otherwise as [`read`].
+pub(super) fn find<'a>(
+    txn: &mut Txn<'_>,
+    key: &[u8],
+    fields: impl Iterator<Item = &'a [u8]>,
+) -> Result<Option<Found>, WrongType> {
+    match txn.find(key) {
+        Some(found) => expire(txn, key, found, fields),
+        None => Ok(None),
+    }
+}
+
+/// Removes those of these fields that have expired: where the key is then.
+fn expire<'a>(
+    txn: &mut Txn<'_>,
+    key: &[u8],
+    found: Found,
+    fields: impl Iterator<Item = &'a [u8]>,
+) -> Result<Option<Found>, WrongType> {
+    let now_ms = txn.now_ms;
+    let hash = txn.view::<Hash>(found)?;
+    if !hash.may_be_due(now_ms) {
+        return Ok(Some(found));
+    }
+    let expired: Vec<&[u8]> = fields
+        .filter(|field| hash.has_expired(field, now_ms))
+        .collect();
+    if expired.is_empty() {
+        return Ok(Some(found));
+    }
+    edit(txn, key, Some(found), |hash| {
+        for field in &expired {
+            hash.remove(field, now_ms);
+        }
+    })?;
+    txn.members_expired(b"HDEL", key, &expired);
+    Ok(txn.peek(key))
 }
 
 /// Fields whose expiry a command has changed.

@@ -4,7 +4,7 @@ use data::Hash;
 use protocol::Reply;
 use store::Txn;
 
-use super::fields::{Outcome, edit, fields_at};
+use super::fields::{Outcome, edit, fields_at, find};
 use super::hget::reply_value;
 use crate::keys::{access, first};
 use crate::spec::{Group, flags};
@@ -21,6 +21,7 @@ pub(super) const HDEL: DataCommand = Command {
         complexity: "O(N) where N is the number of fields to be removed.",
         summary: "Removes fields from a hash, and the key with the last one.",
         syntax: "key field [field ...]",
+        member: 2,
         ..Spec::new("hdel")
     },
     run: hdel,
@@ -67,11 +68,11 @@ fn hdel(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResu
 
 fn hgetdel(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let key = args.at(1);
-    let found = txn.read(key);
-    if let Some(found) = found {
+    if let Some(found) = txn.read(key) {
         txn.view::<Hash>(found)?;
     }
     let fields = fields_at(args, 2)?;
+    let found = find(txn, key, args.from(fields))?;
     reply.array(args.len() - fields);
     let Some(found) = found else {
         args.from(fields).for_each(|_| reply.null());

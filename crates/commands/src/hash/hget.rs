@@ -1,10 +1,13 @@
 //! HGET, HMGET, HSTRLEN, HEXISTS, HLEN.
 
+use std::iter::once;
+
 use data::Hash;
 use data::types::hash::Pair;
 use protocol::Reply;
 use store::Txn;
 
+use super::fields::read;
 use crate::elem;
 use crate::keys::{access, first};
 use crate::spec::{Group, flags};
@@ -20,11 +23,12 @@ pub(super) const HGET: DataCommand = Command {
         since: "2.0.0",
         summary: "Returns the value of a field.",
         syntax: "key field",
+        member: 2,
         ..Spec::new("hget")
     },
     run: |txn, args, reply| {
         let now_ms = txn.now_ms;
-        let hash = txn.read_as::<Hash>(args.at(1))?;
+        let hash = read(txn, args.at(1), once(args.at(2)))?;
         reply_value(hash.and_then(|hash| hash.get(args.at(2), now_ms)), reply);
         Ok(())
     },
@@ -56,7 +60,7 @@ pub(super) const HSTRLEN: DataCommand = Command {
     },
     run: |txn, args, reply| {
         let now_ms = txn.now_ms;
-        let hash = txn.read_as::<Hash>(args.at(1))?;
+        let hash = read(txn, args.at(1), once(args.at(2)))?;
         let pair = hash.and_then(|hash| hash.get(args.at(2), now_ms));
         reply.int(pair.map_or(0, |pair| pair.value.text_len() as i64));
         Ok(())
@@ -74,7 +78,7 @@ pub(super) const HEXISTS: DataCommand = Command {
     },
     run: |txn, args, reply| {
         let now_ms = txn.now_ms;
-        let hash = txn.read_as::<Hash>(args.at(1))?;
+        let hash = read(txn, args.at(1), once(args.at(2)))?;
         let pair = hash.and_then(|hash| hash.get(args.at(2), now_ms));
         reply.int(i64::from(pair.is_some()));
         Ok(())
@@ -111,7 +115,7 @@ pub(super) fn reply_value(pair: Option<Pair<'_>>, reply: &mut Reply<'_>) {
 
 fn hmget(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let now_ms = txn.now_ms;
-    let hash = txn.read_as::<Hash>(args.at(1))?;
+    let hash = read(txn, args.at(1), args.from(2))?;
     reply.array(args.len() - 2);
     for field in args.from(2) {
         reply_value(hash.and_then(|hash| hash.get(field, now_ms)), reply);

@@ -4,7 +4,7 @@ use data::{Collection, Hash};
 use protocol::Reply;
 use store::Txn;
 
-use super::fields::{Outcome, deadline, edit, fields_at, unit_at};
+use super::fields::{Outcome, deadline, edit, fields_at, find, unit_at};
 use super::hget::reply_value;
 use crate::keys::{access, first};
 use crate::spec::{Group, flags};
@@ -38,8 +38,7 @@ enum Change {
 
 fn hgetex(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let key = args.at(1);
-    let found = txn.read(key);
-    if let Some(found) = found {
+    if let Some(found) = txn.read(key) {
         txn.view::<Hash>(found)?;
     }
     let now_ms = txn.now_ms;
@@ -51,6 +50,7 @@ fn hgetex(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandRe
         (Change::Nothing, 0)
     };
     let fields = fields_at(args, 2 + options)?;
+    let found = find(txn, key, args.from(fields))?;
     reply.array(args.len() - fields);
     let Some(found) = found else {
         args.from(fields).for_each(|_| reply.null());

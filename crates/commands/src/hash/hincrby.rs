@@ -1,5 +1,7 @@
 //! HINCRBY, HINCRBYFLOAT.
 
+use std::iter::once;
+
 use data::Hash;
 use data::packed::{Digits, Elem};
 use data::types::hash::Pair;
@@ -7,6 +9,7 @@ use protocol::Reply;
 use protocol::number::{LongDouble, parse_i64, parse_long_double};
 use store::{Event, Found, Txn};
 
+use super::fields::find;
 use super::rules;
 use crate::keys::{access, first};
 use crate::spec::{Group, flags};
@@ -28,6 +31,7 @@ pub(super) const HINCRBY: DataCommand = Command {
         since: "2.0.0",
         summary: "Adds an integer to the integer value of a field; a missing field counts as 0.",
         syntax: "key field increment",
+        member: 2,
         ..Spec::new("hincrby")
     },
     run: hincrby,
@@ -48,7 +52,7 @@ pub(super) const HINCRBYFLOAT: DataCommand = Command {
 
 fn hincrby(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let by = args.int(3)?;
-    let found = txn.find(args.at(1));
+    let found = find(txn, args.at(1), once(args.at(2)))?;
     let pair = field(txn, found, args.at(2))?;
     let expiry = pair.and_then(|pair| pair.expiry);
     let value = match pair.map(|pair| pair.value) {
@@ -76,7 +80,7 @@ fn hincrbyfloat(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Com
         return Err(BAD_INCREMENT);
     }
     let (key, name) = (args.at(1), args.at(2));
-    let found = txn.find(key);
+    let found = find(txn, key, once(name))?;
     let pair = field(txn, found, name)?;
     let expiry = pair.and_then(|pair| pair.expiry);
     let value = match pair {

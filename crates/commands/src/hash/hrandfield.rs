@@ -7,13 +7,11 @@ use store::Txn;
 
 use crate::elem;
 use crate::keys::{access, first};
+use crate::set::{OUT_OF_RANGE, REPEATED_MAX};
 use crate::spec::{Group, flags};
 use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec};
 
-/// The most fields that one reply repeats.
-const REPEATED_MAX: u64 = 1 << 30;
-
-const OUT_OF_RANGE: CommandError = CommandError::Text("ERR value is out of range");
+const TOO_MANY: CommandError = CommandError::Text("ERR value is out of range");
 
 /// HRANDFIELD key [count [WITHVALUES]]
 pub(super) const HRANDFIELD: DataCommand = Command {
@@ -45,12 +43,15 @@ fn hrandfield(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Comma
         return Ok(());
     }
     let count = args.int(2)?;
+    if count == i64::MIN {
+        return Err(OUT_OF_RANGE);
+    }
     let with_values = args.is(3, "WITHVALUES");
     if args.len() > 4 || args.len() == 4 && !with_values {
         return Err(CommandError::Syntax);
     }
-    if count < -i64::MAX || with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
-        return Err(OUT_OF_RANGE);
+    if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
+        return Err(TOO_MANY);
     }
     let Some(hash) = txn.read_as::<Hash>(args.at(1))? else {
         reply.array(0);
@@ -66,7 +67,7 @@ fn hrandfield(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Comma
     }
     let count = count.unsigned_abs();
     if count > REPEATED_MAX {
-        return Err(OUT_OF_RANGE);
+        return Err(TOO_MANY);
     }
     if hash.sample(now_ms, &mut random).is_none() {
         reply.array(0);
@@ -129,7 +130,7 @@ mod tests {
             ("HRANDFIELD none 3", "*0\r\n"),
             ("HRANDFIELD b 1 x", "-ERR syntax error\r\n"),
             (
-                "HRANDFIELD b -9223372036854775808",
+                "HRANDFIELD b -9223372036854775807",
                 "-ERR value is out of range\r\n",
             ),
             (

@@ -6,7 +6,7 @@ use protocol::Reply;
 use protocol::number::parse_i64;
 use store::Txn;
 
-use super::fields::{Outcome, deadline, edit, unit_at};
+use super::fields::{Outcome, deadline, edit, find, unit_at};
 use super::rules;
 use crate::keys::{access, first};
 use crate::spec::{Group, flags};
@@ -81,7 +81,8 @@ impl Options {
                 let number = args.get(at + 1).and_then(parse_i64);
                 let number = number.and_then(|number| usize::try_from(number).ok());
                 let number = number.filter(|&number| number > 0).ok_or(BAD_NUMBER)?;
-                if (args.len() - at - 2) / 2 < number {
+                let rest = args.len() - at - 2;
+                if !rest.is_multiple_of(2) || rest / 2 != number {
                     return Err(CommandError::wrong_arity("hsetex"));
                 }
                 options.fields = (at + 2, number);
@@ -114,7 +115,7 @@ fn hsetex(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandRe
     let rules = rules(txn);
     let now_ms = txn.now_ms;
     let options = Options::parse(args, now_ms)?;
-    let found = txn.find(key);
+    let found = find(txn, key, options.names(args))?;
     let hash = found.map(|found| txn.view::<Hash>(found)).transpose()?;
     if !options.hold(hash, args, now_ms) {
         reply.int(0);
@@ -231,7 +232,7 @@ mod tests {
             ("HSETEX a FIELDS x f v", bad_number),
             ("HSETEX a FIELDS 0 f v", bad_number),
             ("HSETEX a FIELDS 2 f v", arity),
-            ("HSETEX a FIELDS 1 f v g", "-ERR unknown argument: g\r\n"),
+            ("HSETEX a FIELDS 1 f v g", arity),
         ]);
     }
 }

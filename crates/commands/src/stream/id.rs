@@ -58,7 +58,8 @@ fn exclusive(text: &[u8]) -> Option<&[u8]> {
     text.strip_prefix(b"(").filter(|text| !text.is_empty())
 }
 
-fn bound(text: &[u8], seq: u64) -> Result<Id, CommandError> {
+/// An ID, or `-` or `+` for the lowest or highest; `seq` stands in where there is none.
+pub(super) fn bound(text: &[u8], seq: u64) -> Result<Id, CommandError> {
     match text {
         b"-" => Ok(Id::MIN),
         b"+" => Ok(Id::MAX),

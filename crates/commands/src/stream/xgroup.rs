@@ -196,11 +196,6 @@ fn entries_read(text: &[u8]) -> Result<Option<u64>, CommandError> {
     }
 }
 
-/// The ID that an argument names; `$` is the last one.
-fn id_or_last(text: &[u8], last: Id) -> Result<Id, CommandError> {
-    if text == b"$" { Ok(last) } else { id::id(text) }
-}
-
 fn create(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (key, name) = (args.at(2), args.at(3));
     let options = Options::parse(args, true)?;
@@ -213,7 +208,10 @@ fn create(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandRe
         None if options.mkstream => (Id::MIN, true),
         None => return Err(NO_KEY),
     };
-    let id = id_or_last(args.at(4), last)?;
+    let id = match args.at(4) {
+        b"$" => last,
+        text => id::id(text)?,
+    };
     if !is_new {
         return Err(CommandError::Text(
             "BUSYGROUP Consumer Group name already exists",
@@ -252,7 +250,10 @@ fn edit<R>(
 fn set_id(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(args, false)?;
     edit(txn, args, |stream, group| {
-        group.last_id = id_or_last(args.at(4), stream.last_id)?;
+        group.last_id = match args.at(4) {
+            b"$" => stream.last_id,
+            text => id::bound(text, 0)?,
+        };
         group.entries_read = options.entries_read;
         Ok(())
     })?;
@@ -330,6 +331,7 @@ mod tests {
                  HELP.\r\n",
             ),
             ("XGROUP SETID a h $ ENTRIESREAD -1", OK),
+            ("XGROUP SETID a h -", OK),
             (
                 "XGROUP SETID a nope 0",
                 "-NOGROUP No such consumer group 'nope' for key name 'a'\r\n",

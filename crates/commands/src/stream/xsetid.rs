@@ -1,6 +1,7 @@
 //! XSETID.
 
 use data::types::Stream;
+use data::types::stream::Id;
 use protocol::Reply;
 use store::Txn;
 
@@ -42,7 +43,8 @@ fn xsetid(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandRe
                      max_deleted_entry_id",
                 ));
             }
-            max_deleted = Some(id);
+            // 0-0 leaves what there is.
+            max_deleted = Some(id).filter(|&id| id != Id::MIN);
         } else {
             return Err(CommandError::Syntax);
         }

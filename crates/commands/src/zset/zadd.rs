@@ -25,6 +25,7 @@ pub(super) const ZADD: DataCommand = Command {
                      sorted set.",
         summary: "Adds members to a sorted set, or updates their scores.",
         syntax: "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
+        member: 3,
         ..Spec::new("zadd")
     },
     run: zadd,

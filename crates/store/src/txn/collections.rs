@@ -4,6 +4,7 @@
 use data::{Collection, KeyHasher, NewValue, ValueRef};
 
 use super::{Found, Txn, WrongType};
+use crate::log::Effect;
 
 impl Txn<'_> {
     /// What collections hash their members with.
@@ -106,6 +107,20 @@ impl Txn<'_> {
                 self.scratch = scratch;
                 Err(WrongType)
             }
+        }
+    }
+
+    /// Notes that a command has removed members that had expired; `command` removes such. The log
+    /// gets that apart from what the command does itself.
+    pub fn members_expired(&mut self, command: &[u8], key: &[u8], members: &[&[u8]]) {
+        let shard = self.store.shard_of(key, self.store.hash(key));
+        self.part(shard).touch_watchers(key);
+        let stats = self.store.stats(self.thread);
+        stats.expired_members.add(members.len() as u64);
+        if self.is_logged() {
+            let args = [&[command, key], members].concat();
+            let args = args.into_iter().map(<[u8]>::to_vec).collect();
+            self.append(vec![Effect { db: self.db, args }]);
         }
     }
 

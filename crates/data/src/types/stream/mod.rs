@@ -245,9 +245,6 @@ impl Stream {
         if self.is_empty() && id <= self.last_id {
             return Some(self.entries_added);
         }
-        if id != Id::MIN && id < self.max_deleted_id {
-            return None;
-        }
         if id >= self.last_id {
             return (id == self.last_id).then_some(self.entries_added);
         }
