@@ -24,6 +24,8 @@ pub(crate) struct Waiting {
     /// Monotonic microseconds.
     deadline_us: Option<u64>,
     at_end: AtEnd,
+    /// The number of its command.
+    command: usize,
 }
 
 /// What others need to serve a client.
@@ -49,8 +51,7 @@ impl Serve for Client {
                 let text = error.text();
                 reply.truncate(0);
                 reply.error(&text);
-                stats.count_error(&text);
-                stats.by_command[self.command].failed.add(1);
+                stats.count_failure(self.command, &text);
             }
         }
         stats.changes.add(txn.commit(args.iter()));
@@ -96,6 +97,7 @@ pub(crate) fn block(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>, wait
         blocked,
         deadline_us,
         at_end,
+        command: entry.id,
     }));
 }
 
@@ -164,7 +166,8 @@ impl Thread {
             return;
         };
         if with_error {
-            self.stats(&self.shared).count_error(UNBLOCKED);
+            let stats = self.stats(&self.shared);
+            stats.count_failure(waiting.command, UNBLOCKED);
         }
         if conn.session.reply_mode == ReplyMode::On {
             let mut reply = Reply::new(&mut conn.out, conn.session.resp3);

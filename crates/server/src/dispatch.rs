@@ -157,8 +157,7 @@ pub(crate) fn run_locked<'s>(
     let stats = call.thread.stats(call.shared);
     stats.commands.add(1);
     stats.changes.add(changes);
-    let stats = &stats.by_command[entry.id];
-    stats.ran(ns);
+    stats.by_command[entry.id].ran(ns);
     if ns >= call.thread.observe_ns {
         admin::observe(call, entry, args, ns);
     }
@@ -173,9 +172,8 @@ pub(crate) fn run_locked<'s>(
         return Outcome::Block;
     }
     result.unwrap_or_else(|error| {
-        stats.failed.add(1);
         let text = error.text();
-        call.thread.stats(call.shared).count_error(&text);
+        stats.count_failure(entry.id, &text);
         reply.truncate(start);
         reply.error(&text);
         Outcome::Done
