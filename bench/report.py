@@ -55,7 +55,7 @@ def print_table(rows, memory, empty):
                f"{row['cpu_us_min']:.3f}", _times(row["x_redis"]), _times(row["x_null"]),
                f"{row['p50']:.3f}", f"{row['p99']:.3f}", f"{row['p999']:.3f}",
                f"{row['batch']:.1f}"])
-    _print_side_by_side("bytes per key", memory, "{:.1f}")
+    _print_side_by_side("bytes per key or element", memory, "{:.1f}")
     _print_side_by_side("empty server", empty, "{:.2f}")
 
 

@@ -127,6 +127,7 @@ pub const fn counted(begin: usize, step: usize, access: u32) -> KeySpec {
 pub fn positions(spec: &Spec, args: Args<'_>) -> Positions {
     spec.keys
         .iter()
+        .filter(|key_spec| key_spec.access & access::NOT_KEY == 0)
         .flat_map(|key_spec| positions_of(key_spec, args))
         .collect()
 }

@@ -30,6 +30,7 @@ pub mod string;
 pub mod syntax;
 #[cfg(test)]
 mod testing;
+mod timeout;
 pub mod zset;
 
 pub use args::{Args, OwnedArgs};

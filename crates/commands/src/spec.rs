@@ -54,6 +54,9 @@ pub struct Spec {
     pub syntax: &'static str,
     /// Redis's command tips, e.g. `request_policy:multi_shard`.
     pub tips: &'static [&'static str],
+    /// Which argument is a member or field that is looked up in the collection of the first key, so
+    /// that its place can be fetched ahead; 0 if none is.
+    pub member: usize,
     /// How it is done for a client that has waited for it; `None` if it never waits.
     pub serve: Option<ServeRun>,
 }
@@ -76,6 +79,7 @@ impl Spec {
             summary: "",
             syntax: "",
             tips: &[],
+            member: 0,
             serve: None,
         }
     }
@@ -135,6 +139,27 @@ pub enum Scope {
     EachShard,
     /// Everything at once: the gate is closed.
     All,
+    /// Its declared keys, or everything where it has a pattern that makes keys of what it reads:
+    /// SORT's BY and GET.
+    Patterns,
+}
+
+impl Scope {
+    /// What a command with these arguments may touch.
+    #[inline(always)]
+    pub fn of(self, args: Args<'_>) -> Self {
+        match self {
+            Self::Patterns if has_patterns(args) => Self::All,
+            Self::Patterns => Self::Keys,
+            other => other,
+        }
+    }
+}
+
+#[cold]
+fn has_patterns(args: Args<'_>) -> bool {
+    let mut pairs = (2..args.len().saturating_sub(1)).map(|at| (at, args.at(at + 1)));
+    pairs.any(|(at, next)| (args.is(at, "BY") || args.is(at, "GET")) && next.contains(&b'*'))
 }
 
 /// Redis's command flags.
@@ -175,8 +200,6 @@ pub mod flags {
         FAST = 12, "fast";
         /// Before authentication.
         NO_AUTH = 13, "no_auth";
-        /// May be propagated though it doesn't write.
-        MAY_REPLICATE = 14, "may_replicate";
         /// Not inside MULTI.
         NO_MULTI = 15, "no_multi";
         /// Its keys can't be told from first, last and step.
@@ -188,6 +211,9 @@ pub mod flags {
         /// Not propagated at the end of an asynchronous loading.
         NO_ASYNC_LOADING = 19, "no_async_loading";
     }
+
+    /// May be propagated though it doesn't write. COMMAND INFO doesn't tell.
+    pub const MAY_REPLICATE: u32 = 1 << 14;
 }
 
 /// Families, as COMMAND DOCS names them.
@@ -244,14 +270,14 @@ impl Group {
             Group::Hash => "@hash",
             Group::HyperLogLog => "@hyperloglog",
             Group::List => "@list",
-            Group::PubSub => "@pubsub",
             Group::Scripting => "@scripting",
             Group::Set => "@set",
             Group::SortedSet => "@sortedset",
             Group::Stream => "@stream",
             Group::String => "@string",
             Group::Transactions => "@transaction",
-            Group::Server | Group::Cluster => return None,
+            // That of channels follows from the flag.
+            Group::PubSub | Group::Server | Group::Cluster => return None,
         })
     }
 }

@@ -174,6 +174,13 @@ impl Dict {
         }
     }
 
+    /// The large value that a key most likely has, once its record is there: for prefetching only.
+    #[inline]
+    pub fn likely_large(&self, hash: KeyHash) -> Option<&Value> {
+        let record = Record(self.arena.bytes(self.table.likely(hash)?));
+        (record.kind() == Kind::External).then(|| self.values.get(record.external()))
+    }
+
     /// The entry of `key`, whose hash is `hash`. O(1).
     #[inline(always)]
     pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Entry> {

@@ -153,6 +153,26 @@ impl<S: Shape> Entries<S> {
         Spot { hash, place }
     }
 
+    /// Starts loading the bucket of a name; [`Entries::prefetch_entry`] may follow.
+    #[inline]
+    pub fn prefetch_bucket(&self, name: &[u8]) {
+        self.table.prefetch_bucket(self.hasher.hash(name));
+    }
+
+    /// Starts loading the entry that a name most likely has, once its bucket is there.
+    #[inline]
+    pub fn prefetch_entry(&self, name: &[u8]) {
+        if let Some(handle) = self.table.likely(self.hasher.hash(name)) {
+            self.prefetch(handle);
+        }
+    }
+
+    /// Starts loading an entry.
+    #[inline]
+    pub fn prefetch(&self, handle: Handle) {
+        prefetch(self.blocks.arena.address(handle));
+    }
+
     /// The payload of an entry.
     #[inline(always)]
     pub fn payload(&self, handle: Handle) -> &[u8] {

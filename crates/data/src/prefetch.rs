@@ -12,3 +12,16 @@ pub fn prefetch<T>(at: *const T) {
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = at;
 }
+
+/// As [`prefetch`], for a line that will be written: other cores give it up at once.
+#[inline(always)]
+pub fn prefetch_write<T>(at: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: as above. `prefetchw` is a no-op on processors that don't know it; the intrinsic for
+    // it would only come out as such where the whole program is built for those that do.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
+}

@@ -18,6 +18,10 @@ impl ConnId {
     }
 }
 
+/// A listener within one driver; never used again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ListenerId(pub u32);
+
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
@@ -80,10 +84,13 @@ pub trait Driver {
     /// A connected socket that no driver has adopted.
     type Socket: Send + 'static;
     /// A bound, listening socket.
-    type Listener;
+    type Listener: Send + 'static;
 
     /// Accept connections from `listener` from now on.
-    fn listen(&mut self, listener: Self::Listener) -> io::Result<()>;
+    fn listen(&mut self, listener: Self::Listener) -> io::Result<ListenerId>;
+
+    /// Accept no more from this listener, and close it.
+    fn unlisten(&mut self, listener: ListenerId);
 
     /// Take over a connected socket.
     fn adopt(&mut self, socket: Self::Socket) -> io::Result<ConnId>;

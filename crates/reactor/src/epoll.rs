@@ -6,8 +6,8 @@
 //! emptied the socket, so the next edge will announce more. Output is written at once; only when
 //! the socket is full is interest in writability added, until the backlog is gone.
 
-use crate::driver::{CloseMode, CloseReason, ConnId, Driver, Handler, Now};
-use crate::listening::{AcceptFailure, Listening};
+use crate::driver::{CloseMode, CloseReason, ConnId, Driver, Handler, ListenerId, Now};
+use crate::listening::{AcceptFailure, Listeners};
 use crate::net::{Listener, Socket};
 use crate::outbox::Outbox;
 use crate::slab::Slab;
@@ -39,7 +39,7 @@ pub struct EpollDriver {
     epoll: Epoll,
     waker: Waker,
     conns: Slab<Conn>,
-    listeners: Vec<Listening>,
+    listeners: Listeners,
     /// Connections that may have more to read; each has `listed` set.
     ready: Vec<ConnId>,
     /// Last tick's `ready` list while it is being worked off; empty between polls.
@@ -97,7 +97,7 @@ impl EpollDriver {
             epoll,
             waker,
             conns: Slab::new(),
-            listeners: Vec::new(),
+            listeners: Listeners::default(),
             ready: Vec::new(),
             ready_now: Vec::new(),
             ended: Vec::new(),
@@ -142,7 +142,7 @@ impl EpollDriver {
         if !self.ready.is_empty() || !self.ended.is_empty() {
             return 0;
         }
-        match Listening::shorten(&self.listeners, timeout, sys::now) {
+        match self.listeners.shorten(timeout, sys::now) {
             None => -1,
             Some(wait) => i32::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX),
         }
@@ -160,17 +160,19 @@ impl EpollDriver {
 
     /// Lets listeners accept again whose rest is over.
     fn end_rests(&mut self, now: Now) {
-        for (index, listening) in self.listeners.iter_mut().enumerate() {
-            let fd = listening.listener.fd();
-            if listening.resume(now) && self.epoll.add(fd, ACCEPT, LISTENER | index as u64).is_err()
-            {
+        let epoll = &self.epoll;
+        self.listeners.end_rests(now, |listening| {
+            let token = LISTENER | u64::from(listening.id.0);
+            if epoll.add(listening.listener.fd(), ACCEPT, token).is_err() {
                 listening.rest(now);
             }
-        }
+        });
     }
 
-    fn accept(&mut self, index: usize, now: Now, handler: &mut impl Handler<Socket>) {
-        let listening = &mut self.listeners[index];
+    fn accept(&mut self, id: ListenerId, now: Now, handler: &mut impl Handler<Socket>) {
+        let Some(listening) = self.listeners.get_mut(id) else {
+            return;
+        };
         for _ in 0..MAX_ACCEPTS {
             let error = match sys::accept(listening.listener.fd()) {
                 Ok(fd) => {
@@ -321,12 +323,23 @@ impl Driver for EpollDriver {
     type Socket = Socket;
     type Listener = Listener;
 
-    fn listen(&mut self, listener: Listener) -> io::Result<()> {
-        sys::set_nonblocking(listener.fd(), true)?;
-        let token = LISTENER | self.listeners.len() as u64;
-        self.epoll.add(listener.fd(), ACCEPT, token)?;
-        self.listeners.push(Listening::new(listener));
-        Ok(())
+    fn listen(&mut self, listener: Listener) -> io::Result<ListenerId> {
+        let fd = listener.fd();
+        sys::set_nonblocking(fd, true)?;
+        let id = self.listeners.insert(listener);
+        if let Err(error) = self.epoll.add(fd, ACCEPT, LISTENER | u64::from(id.0)) {
+            self.listeners.remove(id);
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    fn unlisten(&mut self, listener: ListenerId) {
+        if let Some(listening) = self.listeners.remove(listener) {
+            // Others may have the socket open, too: closing it would leave it in the set. One that
+            // rests isn't there.
+            let _ = self.epoll.remove(listening.listener.fd());
+        }
     }
 
     fn adopt(&mut self, socket: Socket) -> io::Result<ConnId> {
@@ -435,7 +448,7 @@ impl Driver for EpollDriver {
                     .into_iter()
                     .for_each(sys::quiet_event_fd),
                 _ if token & LISTENER != 0 => {
-                    self.accept((token & !LISTENER) as usize, now, handler);
+                    self.accept(ListenerId(token as u32), now, handler);
                 }
                 _ => self.event(ConnId(token as u32), events, handler),
             }

@@ -38,12 +38,12 @@ pub mod uring;
 pub mod usage;
 mod waker;
 
-pub use driver::{CloseMode, CloseReason, ConnId, Driver, Handler, Now};
+pub use driver::{CloseMode, CloseReason, ConnId, Driver, Handler, ListenerId, Now};
 #[cfg(not(loom))]
 pub use epoll::EpollDriver;
 pub use mailbox::{Mailbox, Sender};
 #[cfg(not(loom))]
-pub use net::{Endpoint, Listener, Socket, TcpOptions};
+pub use net::{Endpoint, Listener, Socket, Stopper, TcpOptions};
 pub use timers::{TimerKey, Timers};
 #[cfg(not(loom))]
 pub use uring::{UringConfig, UringDriver};

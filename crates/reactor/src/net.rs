@@ -107,6 +107,22 @@ impl Listener {
     pub fn fd(&self) -> RawFd {
         self.fd.as_raw_fd()
     }
+
+    /// What makes it stop listening, wherever the listener itself is by then.
+    pub fn stopper(&self) -> io::Result<Stopper> {
+        Ok(Stopper(self.fd.try_clone()?))
+    }
+}
+
+/// Ends the listening of a [`Listener`] that some driver has.
+#[derive(Debug)]
+pub struct Stopper(OwnedFd);
+
+impl Stopper {
+    /// From now on nobody can connect, and the address is free to be listened on again.
+    pub fn stop(self) {
+        sys::shutdown(self.0.as_raw_fd());
+    }
 }
 
 impl Drop for Listener {

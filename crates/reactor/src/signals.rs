@@ -10,6 +10,8 @@ pub struct Signals(libc::sigset_t);
 pub const TERMINATE: i32 = libc::SIGTERM;
 /// See [`TERMINATE`].
 pub const INTERRUPT: i32 = libc::SIGINT;
+/// SIGHUP: the terminal is gone.
+pub const HANG_UP: i32 = libc::SIGHUP;
 
 impl Signals {
     /// Holds these signals back, from this thread and those that it starts: to be called before it

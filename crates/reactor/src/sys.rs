@@ -90,7 +90,7 @@ pub(crate) unsafe fn send_vectored(fd: RawFd, iovecs: &mut [libc::iovec]) -> io:
     check_len(unsafe { libc::sendmsg(fd, &raw const message, flags) })
 }
 
-/// Ends both directions of a connection, after what has been written.
+/// Ends both directions of a connection, after what has been written; or a socket's listening.
 pub(crate) fn shutdown(fd: RawFd) {
     // SAFETY: integers only. It fails if the peer was quicker, which is fine.
     unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };

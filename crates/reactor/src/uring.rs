@@ -15,8 +15,8 @@
 mod buffers;
 mod ring;
 
-use crate::driver::{CloseMode, CloseReason, ConnId, Driver, Handler, Now};
-use crate::listening::{AcceptFailure, Listening};
+use crate::driver::{CloseMode, CloseReason, ConnId, Driver, Handler, ListenerId, Now};
+use crate::listening::{AcceptFailure, Listeners};
 use crate::net::{Listener, Socket};
 use crate::outbox::Outbox;
 use crate::slab::Slab;
@@ -33,7 +33,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 /// What a completion belongs to: the upper half of its user data. The lower is a connection's id
-/// or a listener's index.
+/// or a listener's.
 const RECEIVE: u64 = 0;
 const SEND: u64 = 1 << 32;
 const ACCEPT: u64 = 2 << 32;
@@ -74,7 +74,7 @@ pub struct UringDriver {
     starved: bool,
     waker: Waker,
     conns: Slab<Conn>,
-    listeners: Vec<Listening>,
+    listeners: Listeners,
     /// Connections to look at in the next poll, because of what happened outside it.
     noted: Vec<ConnId>,
     noted_now: Vec<ConnId>,
@@ -169,7 +169,7 @@ impl UringDriver {
             starved: false,
             waker,
             conns: Slab::new(),
-            listeners: Vec::new(),
+            listeners: Listeners::default(),
             noted: Vec::new(),
             noted_now: Vec::new(),
             completions: Vec::new(),
@@ -193,13 +193,16 @@ impl UringDriver {
         unsafe { self.ring.push(&poll.build().user_data(WAKE)) }
     }
 
-    fn start_accept(&mut self, index: usize) -> io::Result<()> {
-        let fd = Fd(self.listeners[index].listener.fd());
+    fn start_accept(&mut self, id: ListenerId) -> io::Result<()> {
+        let Some(listening) = self.listeners.get_mut(id) else {
+            return Ok(());
+        };
+        let fd = Fd(listening.listener.fd());
         let accept = opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC);
         // SAFETY: the request points to no memory.
         unsafe {
             self.ring
-                .push(&accept.build().user_data(ACCEPT | index as u64))
+                .push(&accept.build().user_data(ACCEPT | u64::from(id.0)))
         }
     }
 
@@ -336,7 +339,7 @@ impl UringDriver {
         match completion.user_data & KIND {
             RECEIVE => self.received(id, completion, handler),
             SEND => self.sent(id, completion, handler),
-            ACCEPT => self.accepted(id.index(), completion, now, handler),
+            ACCEPT => self.accepted(ListenerId(id.0), completion, now, handler),
             WAKE if !completion.more() => self.watch_waker(),
             _ => Ok(()),
         }
@@ -429,7 +432,7 @@ impl UringDriver {
 
     fn accepted(
         &mut self,
-        index: usize,
+        id: ListenerId,
         completion: Completion,
         now: Now,
         handler: &mut impl Handler<Socket>,
@@ -437,14 +440,24 @@ impl UringDriver {
         if let Some(socket) = accepted_socket(completion) {
             handler.accepted(socket);
         } else if AcceptFailure::classify(-completion.result) == AcceptFailure::Rest {
-            self.listeners[index].rest(now);
+            if let Some(listening) = self.listeners.get_mut(id) {
+                listening.rest(now);
+            }
             return Ok(());
         }
         if completion.more() {
             Ok(())
         } else {
-            self.start_accept(index)
+            self.start_accept(id)
         }
+    }
+
+    /// Lets listeners accept again whose rest is over.
+    fn end_rests(&mut self, now: Now) -> io::Result<()> {
+        let mut rested = Vec::new();
+        self.listeners
+            .end_rests(now, |listening| rested.push(listening.id));
+        rested.into_iter().try_for_each(|id| self.start_accept(id))
     }
 
     /// Submits, waits and reaps.
@@ -453,7 +466,7 @@ impl UringDriver {
         let timeout = if busy {
             Some(Duration::ZERO)
         } else {
-            Listening::shorten(&self.listeners, timeout, sys::now)
+            self.listeners.shorten(timeout, sys::now)
         };
         let sleeps = timeout != Some(Duration::ZERO) && self.waker.begin_sleep();
         let timeout = if sleeps {
@@ -502,9 +515,18 @@ impl Driver for UringDriver {
     type Socket = Socket;
     type Listener = Listener;
 
-    fn listen(&mut self, listener: Listener) -> io::Result<()> {
-        self.listeners.push(Listening::new(listener));
-        self.start_accept(self.listeners.len() - 1)
+    fn listen(&mut self, listener: Listener) -> io::Result<ListenerId> {
+        let id = self.listeners.insert(listener);
+        self.start_accept(id)?;
+        Ok(id)
+    }
+
+    fn unlisten(&mut self, listener: ListenerId) {
+        if self.listeners.remove(listener).is_some() {
+            let accept = CancelBuilder::user_data(ACCEPT | u64::from(listener.0));
+            // If the queue will not take it, whoever has shut the socket down has ended it too.
+            let _ = self.cancel(accept);
+        }
     }
 
     fn adopt(&mut self, socket: Socket) -> io::Result<ConnId> {
@@ -589,11 +611,7 @@ impl Driver for UringDriver {
         self.wait(timeout)?;
         let now = sys::now();
         handler.tick(now);
-        for index in 0..self.listeners.len() {
-            if self.listeners[index].resume(now) {
-                self.start_accept(index)?;
-            }
-        }
+        self.end_rests(now)?;
         mem::swap(&mut self.noted, &mut self.noted_now);
         while let Some(id) = self.noted_now.pop() {
             self.attend(id, handler)?;

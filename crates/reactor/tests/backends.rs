@@ -410,6 +410,26 @@ fn unix_sockets<D: Real>() {
     assert!(!path.exists());
 }
 
+/// One that somebody else stops, so that its address is free before the driver knows.
+fn listeners_can_be_replaced<D: Real>() {
+    let mut node = node::<D>();
+    let options = TcpOptions::default();
+    let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), &options).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let stopper = listener.stopper().unwrap();
+    let id = node.driver.listen(listener).unwrap();
+    let _before = TcpStream::connect(addr).unwrap();
+    node.accept();
+
+    stopper.stop();
+    assert!(TcpStream::connect(addr).is_err());
+    let again = Listener::tcp(addr, &options).unwrap();
+    node.driver.unlisten(id);
+    node.driver.listen(again).unwrap();
+    let _after = TcpStream::connect(addr).unwrap();
+    node.accept();
+}
+
 /// Sockets accepted by one thread and adopted by another, as a server spreads its connections.
 fn adopted_by_another_thread<D: Real>() {
     let mut first = node::<D>();
@@ -573,6 +593,7 @@ backend_tests!(
     replies_before_eof,
     wakes_from_another_thread,
     unix_sockets,
+    listeners_can_be_replaced,
     adopted_by_another_thread,
     ten_thousand_connections_leak_nothing,
     survives_running_out_of_descriptors,

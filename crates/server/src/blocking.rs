@@ -32,6 +32,7 @@ struct Client {
     thread: usize,
     token: u64,
     resp3: bool,
+    command: usize,
     run: ServeRun,
     args: OwnedArgs,
 }
@@ -40,16 +41,19 @@ impl Serve for Client {
     fn serve(&self, txn: &mut Txn<'_>, key: &[u8]) -> Served {
         let (mut out, args) = (Vec::new(), self.args.borrow());
         let mut reply = Reply::new(&mut out, self.resp3);
+        let stats = &self.shared.stats[txn.thread()];
         match (self.run)(txn, args, key, &mut reply) {
             Ok(Served::Yes) => {}
             Ok(other) => return other,
             Err(error) => {
+                let text = error.text();
                 reply.truncate(0);
-                reply.error(&error.text());
+                reply.error(&text);
+                stats.count_error(&text);
+                stats.by_command[self.command].failed.add(1);
             }
         }
-        let changes = txn.commit(args.iter());
-        self.shared.stats[txn.thread()].changes.add(changes);
+        stats.changes.add(txn.commit(args.iter()));
         self.shared
             .post(self.thread, Message::Served(self.token, out));
         Served::Yes
@@ -69,6 +73,7 @@ pub(crate) fn block(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>, wait
         thread: info.thread,
         token: info.token,
         resp3: session.resp3,
+        command: entry.id,
         run: entry
             .spec
             .serve
@@ -158,6 +163,9 @@ impl Thread {
             self.put_back(conn);
             return;
         };
+        if with_error {
+            self.stats(&self.shared).count_error(UNBLOCKED);
+        }
         if conn.session.reply_mode == ReplyMode::On {
             let mut reply = Reply::new(&mut conn.out, conn.session.resp3);
             match waiting.at_end {

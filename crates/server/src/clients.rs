@@ -1,6 +1,7 @@
 //! The register of all clients: what CLIENT LIST shows and CLIENT KILL looks through.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -18,6 +19,16 @@ pub struct SocketDescription {
     pub fd: i32,
     /// It is a Unix socket.
     pub is_unix: bool,
+}
+
+impl SocketDescription {
+    /// Whether it comes from this machine: over loopback or a Unix socket.
+    pub fn is_local(&self) -> bool {
+        match self.addr.parse::<SocketAddr>() {
+            Ok(addr) => addr.ip().to_canonical().is_loopback(),
+            Err(_) => true,
+        }
+    }
 }
 
 /// What others may see of a client. The owning thread updates it at the end of a batch.
@@ -43,6 +54,10 @@ pub struct ClientInfo {
     pub multi_bytes: AtomicU64,
     /// Keys watched.
     pub watching: AtomicU32,
+    /// Channels and patterns subscribed to, by the number of the [`crate::pubsub::Kind`].
+    pub subscribed: [AtomicU32; 3],
+    /// The client that reads its tracking messages, 0 for itself, -1 when there are none.
+    pub redirect: AtomicI64,
     /// Bytes of input not yet understood.
     pub query_bytes: AtomicU64,
     /// Bytes of memory for input, those included.
@@ -101,6 +116,14 @@ pub mod flag {
     pub const RESP3: u32 = 1 << 8;
     /// Nothing is received from it at the moment.
     pub const UNREAD: u32 = 1 << 9;
+    /// It has subscribed to something.
+    pub const PUBSUB: u32 = 1 << 10;
+    /// CLIENT TRACKING.
+    pub const TRACKING: u32 = 1 << 11;
+    /// The client that its tracking messages were sent to is gone.
+    pub const TRACKING_BROKEN: u32 = 1 << 12;
+    /// It tracks all keys with some prefix.
+    pub const TRACKING_BROADCAST: u32 = 1 << 13;
 }
 
 /// Classes of clients: what CLIENT LIST TYPE asks for and output limits are given for.
@@ -149,6 +172,8 @@ impl ClientInfo {
             multi: AtomicI64::new(-1),
             multi_bytes: AtomicU64::new(0),
             watching: AtomicU32::new(0),
+            subscribed: Default::default(),
+            redirect: AtomicI64::new(-1),
             query_bytes: AtomicU64::new(0),
             query_capacity: AtomicU64::new(0),
             argv_bytes: AtomicU64::new(0),
@@ -184,9 +209,18 @@ impl ClientInfo {
         self.flags.load(Ordering::Relaxed) & flags == flags
     }
 
+    /// Whether it can still be sent something.
+    pub(crate) fn is_here(&self) -> bool {
+        !self.has(flag::CLOSING) && !self.killed.load(Ordering::Relaxed)
+    }
+
     /// Which class it belongs to.
     pub fn kind(&self) -> ClientType {
-        ClientType::Normal
+        if self.has(flag::PUBSUB) {
+            ClientType::PubSub
+        } else {
+            ClientType::Normal
+        }
     }
 
     /// Seconds since it connected.
@@ -219,8 +253,12 @@ impl ClientInfo {
         let mut letters = String::new();
         for (is_set, letter) in [
             (self.has(flag::MONITOR), 'O'),
+            (self.has(flag::PUBSUB), 'P'),
             (self.multi.load(Ordering::Relaxed) >= 0, 'x'),
             (self.has(flag::BLOCKED), 'b'),
+            (self.has(flag::TRACKING), 't'),
+            (self.has(flag::TRACKING_BROKEN), 'R'),
+            (self.has(flag::TRACKING_BROADCAST), 'B'),
             (self.has(flag::DIRTY_EXEC), 'd'),
             (self.has(flag::CLOSING), 'c'),
             (self.killed.load(Ordering::Relaxed), 'A'),

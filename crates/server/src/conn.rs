@@ -9,11 +9,12 @@ use store::Waiter;
 
 use crate::blocking::Waiting;
 use crate::clients::{ClientInfo, flag};
+use crate::pubsub::Kind;
 use crate::session::Session;
 
 /// A connection's name between threads: the driver's id and a part of the client's id, so that a
 /// message to a connection that is gone doesn't reach its successor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token(pub u64);
 
 impl Token {
@@ -138,6 +139,11 @@ impl Conn {
                 flags |= flag::DIRTY_EXEC;
             }
         }
+        for kind in Kind::ALL {
+            let subscribed = session.subscriptions.len(kind) as u32;
+            info.subscribed[kind as usize].store(subscribed, Ordering::Relaxed);
+        }
+        info.redirect.store(session.redirect(), Ordering::Relaxed);
         info.multi.store(multi, Ordering::Relaxed);
         info.multi_bytes.store(multi_bytes, Ordering::Relaxed);
         info.watching.store(watching, Ordering::Relaxed);

@@ -17,6 +17,7 @@ use crate::shared::Shared;
 use crate::table::{Entry, Run};
 use crate::thread::Thread;
 use crate::ticks::Ticks;
+use crate::tracking;
 
 /// What to do after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub(crate) enum Flow {
     /// Close the connection once its replies are sent.
     Close,
 }
+
+/// Flags that only SUBSCRIBE, UNSUBSCRIBE and their relatives have: what these answer are messages,
+/// which CLIENT REPLY doesn't keep back.
+const SUBSCRIPTION: u32 = flags::PUBSUB | flags::NOSCRIPT;
 
 /// Runs one command of a connection.
 #[inline]
@@ -57,7 +62,8 @@ pub(crate) fn execute<'s>(
     };
     let has_run = matches!(flow, Flow::Next | Flow::Close);
     if conn.session.reply_mode != ReplyMode::On && has_run {
-        suppress_reply(conn, out, start);
+        let is_message = entry.is_some_and(|entry| entry.spec.has(SUBSCRIPTION));
+        suppress_reply(conn, out, if is_message { out.len() } else { start });
     }
     flow
 }
@@ -71,7 +77,7 @@ fn execute_known<'s>(
     out: &mut Vec<u8>,
 ) -> Flow {
     let is_slow = shared.slow_path.is_on();
-    if is_slow || !conn.session.is_plain() {
+    if is_slow || thread.is_full || !conn.session.is_plain() {
         match check(shared, thread, conn, txn, entry) {
             Ok(Verdict::Run) => {}
             Ok(Verdict::Wait) => return Flow::Pause,
@@ -156,6 +162,9 @@ pub(crate) fn run_locked<'s>(
     if ns >= call.thread.observe_ns {
         admin::observe(call, entry, args, ns);
     }
+    if call.conn.session.has(flag::TRACKING) {
+        tracking::after(call, entry, args);
+    }
     if call.txn.has_ready() && !call.conn.session.in_exec {
         blocking::serve(call.shared, call.thread.number, call.txn);
     }
@@ -202,11 +211,24 @@ enum Verdict {
     Wait,
 }
 
+/// What a client may run that only listens.
+const WHILE_LISTENING: [&str; 9] = [
+    "subscribe",
+    "unsubscribe",
+    "psubscribe",
+    "punsubscribe",
+    "ssubscribe",
+    "sunsubscribe",
+    "ping",
+    "quit",
+    "reset",
+];
+
 /// What may run of a session that isn't plain, or when commands take the slow path.
 #[cold]
 fn check(
     shared: &Shared,
-    thread: &Thread,
+    thread: &mut Thread,
     conn: &mut Conn,
     txn: &mut Txn<'_>,
     entry: &Entry,
@@ -219,6 +241,19 @@ fn check(
         return Err(CommandError::Text(
             "ERR Command not allowed inside a transaction",
         ));
+    }
+    let at_once = ["exec", "discard", "multi", "watch", "quit", "reset"];
+    let is_queued = session.multi.is_some() && !at_once.contains(&entry.spec.name);
+    // What is queued takes memory, whatever it is; EXEC looks at what it is to run itself.
+    if thread.is_full && (is_queued || entry.spec.has(flags::DENYOOM)) && thread.look_at_memory() {
+        return Err(CommandError::Text(session::OUT_OF_MEMORY));
+    }
+    if session.only_listens() && !WHILE_LISTENING.contains(&entry.full_name.as_str()) {
+        return Err(CommandError::Made(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
+             are allowed in this context",
+            entry.full_name
+        )));
     }
     let queued = session.multi.as_ref().filter(|_| entry.spec.name == "exec");
     let flags = entry.spec.flags | queued.map_or(0, |multi| multi.flags);
@@ -233,8 +268,7 @@ fn check(
         conn.last_command = entry.id as u32 + 1;
         return Ok(Verdict::Wait);
     }
-    let at_once = ["exec", "discard", "multi", "watch", "quit", "reset"];
-    if session.multi.is_some() && !at_once.contains(&entry.spec.name) {
+    if is_queued {
         txn.keeps_expired = false;
         return Ok(Verdict::Queue);
     }
@@ -268,13 +302,13 @@ fn lock(
     entry: &Entry,
     args: Args<'_>,
 ) -> Result<(), Parked> {
-    match (entry.spec.scope, entry.spec.keys) {
+    match (entry.spec.scope.of(args), entry.spec.keys) {
         (Scope::Keys, []) if entry.spec.name == "exec" => session::lock_for_exec(shared, conn, txn),
         (Scope::Keys, []) | (Scope::EachShard, _) => {
             txn.release();
             Ok(())
         }
-        (Scope::All, _) => txn.lock_all(conn.waiter()),
+        (Scope::All | Scope::Patterns, _) => txn.lock_all(conn.waiter()),
         (Scope::Keys, _) => match entry.simple_keys {
             Some((1, 1, _)) => txn.lock_key(args.at(1), conn.waiter()),
             _ if shared.store.shard_count() == 1 => txn.lock_key(b"", conn.waiter()),

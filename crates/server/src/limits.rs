@@ -23,9 +23,13 @@ pub(crate) const OUTPUT_RESUME: usize = OUTPUT_PAUSE / 2;
 const PENDING_PAUSE: usize = 1 << 20;
 /// Input that a client may send before it has authenticated.
 const UNAUTHENTICATED_QUERY: u64 = 1 << 20;
-/// What a monitor may leave unread where normal clients have no limit: it can't be made to wait, as
-/// it isn't its own commands that fill its buffer.
-const MONITOR_OUTPUT: u64 = OUTPUT_PAUSE as u64;
+/// Replies that it may leave unread: some hundreds of times that it has to authenticate.
+const UNAUTHENTICATED_OUTPUT: u64 = 17 << 10;
+/// Normal clients that can't be made to wait, as it isn't their own commands alone that fill their
+/// buffers.
+const UNASKED: u32 = flag::MONITOR | flag::TRACKING;
+/// What these may leave unread where normal clients have no limit.
+const UNASKED_OUTPUT: u64 = OUTPUT_PAUSE as u64;
 
 impl Conn {
     /// Whether its socket is better not read at the moment.
@@ -79,7 +83,8 @@ impl Thread {
         let waiting = waiting as u64;
         let limit = self.output_limit(conn);
         let hard = match limit.hard {
-            0 if conn.session.has(flag::MONITOR) => MONITOR_OUTPUT,
+            _ if !conn.session.authenticated => UNAUTHENTICATED_OUTPUT,
+            0 if conn.session.flags & UNASKED != 0 => UNASKED_OUTPUT,
             hard => hard,
         };
         let mut is_over = hard > 0 && waiting >= hard;
@@ -153,7 +158,7 @@ impl Thread {
     fn is_silent(&self, conn: &Conn) -> bool {
         conn.info.idle(self.now_ms()) > u64::from(self.config.network.timeout)
             && !matches!(conn.state, State::Paused | State::Parked | State::Blocked)
-            && !conn.session.has(flag::MONITOR)
+            && conn.session.flags & (flag::MONITOR | flag::PUBSUB) == 0
     }
 }
 

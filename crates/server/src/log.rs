@@ -1,13 +1,205 @@
-//! What the server tells whoever runs it, on standard error.
+//! What the server tells whoever runs it, in lines such as Redis writes, so that what reads logs
+//! can read these: process, time (UTC), level, text.
+//!
+//! They go to standard output, to `logfile`, or with `--logtostderr` to standard error; that is
+//! also where they go before the settings are known.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{self, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::flags::Monitoring;
+use crate::flags::values::LogLevel;
+
+static PLACES: OnceLock<Places> = OnceLock::new();
+/// The least urgent level that is written.
+static LEAST: AtomicU8 = AtomicU8::new(LogLevel::Debug as u8);
+
+/// Where the lines go.
+#[derive(Debug)]
+struct Places {
+    main: Place,
+    /// To standard error as well.
+    is_copied: bool,
+}
+
+#[derive(Debug)]
+enum Place {
+    Output,
+    Error,
+    /// Opened for each line, so that it may be moved away at any time.
+    File(PathBuf),
+}
+
+/// Writes the log where the settings want it from now on. An error if the file can't be written.
+pub fn open(settings: &Monitoring) -> io::Result<()> {
+    let main = if settings.logtostderr {
+        Place::Error
+    } else if settings.logfile.is_empty() {
+        Place::Output
+    } else {
+        Place::File(path::absolute(&settings.logfile)?)
+    };
+    main.write("").map_err(|error| {
+        let text = format!("Can't open the log file {}: {error}", settings.logfile);
+        io::Error::new(error.kind(), text)
+    })?;
+    let is_copied = settings.alsologtostderr && matches!(main, Place::File(_));
+    set_least(settings.loglevel);
+    // Opened once: a process has one server. (Tests that start several don't come here.)
+    let _ = PLACES.set(Places { main, is_copied });
+    Ok(())
+}
+
+/// Lines below this level are left out from now on.
+pub fn set_least(level: LogLevel) {
+    LEAST.store(level as u8, Ordering::Relaxed);
+}
 
 /// Writes a line.
 pub fn say(text: &str) {
-    use std::io::Write;
-    // Where no one listens there is no one to tell.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    write(LogLevel::Notice, &line(LogLevel::Notice, text));
 }
 
 /// Writes a line about something that should be looked at.
 pub fn warn(text: &str) {
-    say(&format!("warning: {text}"));
+    write(LogLevel::Warning, &line(LogLevel::Warning, text));
+}
+
+/// Writes a text for human eyes, as it is.
+pub fn show(text: &str) {
+    write(LogLevel::Notice, &format!("{text}\n"));
+}
+
+/// Writes why the server can't go on: if the log is a file, to whoever has started it as well.
+pub fn fail(text: &str) {
+    warn(text);
+    let is_seen = PLACES
+        .get()
+        .is_none_or(|places| places.is_copied || !matches!(places.main, Place::File(_)));
+    if !is_seen {
+        // Where no one listens there is no one to tell.
+        let _ = Place::Error.write(&format!("darner: {text}\n"));
+    }
+}
+
+fn write(level: LogLevel, line: &str) {
+    if (level as u8) < LEAST.load(Ordering::Relaxed) {
+        return;
+    }
+    let places = PLACES.get();
+    let main = places.map_or(&Place::Error, |places| &places.main);
+    // Where no one listens there is no one to tell.
+    let _ = main.write(line);
+    if places.is_some_and(|places| places.is_copied) {
+        let _ = Place::Error.write(line);
+    }
+}
+
+impl Place {
+    fn write(&self, line: &str) -> io::Result<()> {
+        let bytes = line.as_bytes();
+        match self {
+            Self::Output => io::stdout().lock().write_all(bytes),
+            Self::Error => io::stderr().lock().write_all(bytes),
+            Self::File(path) => {
+                let mut options = OpenOptions::new();
+                options.create(true).append(true);
+                options.open(path)?.write_all(bytes)
+            }
+        }
+    }
+}
+
+fn line(level: LogLevel, text: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    format_line(std::process::id(), now.unwrap_or_default(), level, text)
+}
+
+/// `M` says that this is a master.
+fn format_line(pid: u32, now: Duration, level: LogLevel, text: &str) -> String {
+    let mark = match level {
+        LogLevel::Debug => '.',
+        LogLevel::Verbose => '-',
+        LogLevel::Notice => '*',
+        LogLevel::Warning => '#',
+    };
+    let (seconds, ms) = (now.as_secs(), now.subsec_millis());
+    let (day, month, year) = date(seconds / 86400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!(
+        "{pid}:M {day:02} {month} {year} {hour:02}:{minute:02}:{second:02}.{ms:03} {mark} {text}\n"
+    )
+}
+
+/// Day, month and year of a day after 1970-01-01.
+fn date(mut days: u64) -> (u64, &'static str, u64) {
+    let mut year = 1970;
+    while days >= 365 + leap_days(year) {
+        days -= 365 + leap_days(year);
+        year += 1;
+    }
+    let months = [
+        ("Jan", 31),
+        ("Feb", 28 + leap_days(year)),
+        ("Mar", 31),
+        ("Apr", 30),
+        ("May", 31),
+        ("Jun", 30),
+        ("Jul", 31),
+        ("Aug", 31),
+        ("Sep", 30),
+        ("Oct", 31),
+        ("Nov", 30),
+    ];
+    for (month, length) in months {
+        if days < length {
+            return (days + 1, month, year);
+        }
+        days -= length;
+    }
+    (days + 1, "Dec", year)
+}
+
+fn leap_days(year: u64) -> u64 {
+    let is_leap = year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+    u64::from(is_leap)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_look_like_those_of_redis() {
+        let at = |seconds| {
+            let now = Duration::new(seconds, 7_000_000);
+            format_line(42, now, LogLevel::Notice, "text")
+        };
+        assert_eq!(at(0), "42:M 01 Jan 1970 00:00:00.007 * text\n");
+        assert_eq!(at(951_782_399), "42:M 28 Feb 2000 23:59:59.007 * text\n");
+        assert_eq!(at(951_782_400), "42:M 29 Feb 2000 00:00:00.007 * text\n");
+        assert_eq!(at(951_868_800), "42:M 01 Mar 2000 00:00:00.007 * text\n");
+        assert_eq!(at(1_767_225_599), "42:M 31 Dec 2025 23:59:59.007 * text\n");
+        assert_eq!(at(4_107_542_400), "42:M 01 Mar 2100 00:00:00.007 * text\n");
+        let warning = format_line(1, Duration::ZERO, LogLevel::Warning, "text");
+        assert!(warning.ends_with(" # text\n"));
+    }
+
+    #[test]
+    fn a_file_is_added_to_and_may_be_moved_away() {
+        let path = std::env::temp_dir().join(format!("darner-log-{}", std::process::id()));
+        let place = Place::File(path.clone());
+        place.write("a\n").unwrap();
+        place.write("b\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\nb\n");
+        std::fs::remove_file(&path).unwrap();
+        place.write("c\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "c\n");
+        std::fs::remove_file(&path).unwrap();
+        assert!(Place::File("/".into()).write("").is_err());
+    }
 }

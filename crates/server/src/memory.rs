@@ -111,7 +111,8 @@ fn count_slow(own: usize, bytes: i64) {
 
 /// Bytes that are allocated now.
 pub fn used() -> u64 {
-    let counters = COUNTERS.iter();
+    let own = NEXT.load(Ordering::Relaxed).min(OWN_COUNTERS);
+    let counters = COUNTERS[..own].iter().chain(&COUNTERS[OWN_COUNTERS..]);
     let sum: i64 = counters
         .map(|counter| counter.0.load(Ordering::Relaxed))
         .sum();

@@ -1,6 +1,11 @@
 //! What one thread tells another.
 
+use std::sync::Arc;
+
 use store::Unserved;
+
+use crate::pubsub::Publication;
+use crate::tracking::Invalidation;
 
 /// A message in a thread's mailbox. Connections are named by their [`crate::conn::Token`].
 #[derive(Debug)]
@@ -10,7 +15,7 @@ pub enum Message {
     /// Close this connection.
     Kill(u64),
     /// Write these bytes to the connection.
-    Push(u64, std::sync::Arc<[u8]>),
+    Push(u64, Arc<[u8]>),
     /// This connection, which waited for a key, has got this reply.
     Served(u64, Vec<u8>),
     /// This connection waits no more for a key: the reply is an error, or that of the end of its
@@ -18,7 +23,15 @@ pub enum Message {
     Unblock(u64, bool),
     /// Serve those who wait for the first of these keys.
     Serve(Unserved),
-    /// CLIENT PAUSE has ended or changed.
+    /// Deliver this to the thread's subscribers.
+    Publish(Arc<Publication>),
+    /// Tell this connection that keys it may have read have changed.
+    Invalidate(u64, Arc<Invalidation>),
+    /// Tell all connections that all keys have changed.
+    InvalidateAll,
+    /// Tell this connection of a change in the place of another.
+    Redirected(u64, Arc<Invalidation>),
+    /// CLIENT PAUSE has ended or changed, or who publishes may go on.
     PauseChanged,
     /// End the thread.
     Shutdown,

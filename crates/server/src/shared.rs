@@ -1,7 +1,7 @@
 //! What all threads of the server share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
 use reactor::Sender;
@@ -12,12 +12,17 @@ use crate::admin::State;
 use crate::clients::Clients;
 use crate::flags::Config;
 use crate::flags::load::Loaded;
+use crate::listening::Listening;
+use crate::mailboxes::Mailboxes;
 use crate::message::Message;
 use crate::monitor::Monitors;
+use crate::observer::KeyObserver;
 use crate::pause::Pause;
+use crate::pubsub::PubSub;
 use crate::slow_path::SlowPath;
 use crate::stats::{SharedStats, ThreadStats};
 use crate::table::Table;
+use crate::tracking::Tracking;
 
 /// See the module.
 pub struct Shared {
@@ -31,6 +36,10 @@ pub struct Shared {
     pub stats: Box<[ThreadStats]>,
     /// Counts that any thread changes.
     pub shared_stats: SharedStats,
+    /// Who has subscribed to which channels.
+    pub pubsub: Arc<PubSub>,
+    /// Which clients cache which keys.
+    pub tracking: Arc<Tracking>,
     /// What administration remembers.
     pub admin: State,
     /// When the server started.
@@ -41,11 +50,12 @@ pub struct Shared {
     pub conf_path: Option<String>,
     /// Whether commands must look at the two below before and after they run.
     pub slow_path: SlowPath,
+    pub(crate) listening: Listening,
     pub(crate) pause: Pause,
     pub(crate) monitors: Monitors,
     config: RwLock<Arc<Config>>,
     config_version: AtomicU64,
-    mailboxes: Box<[OnceLock<Sender<Message>>]>,
+    mailboxes: Arc<Mailboxes>,
 }
 
 impl Shared {
@@ -62,24 +72,36 @@ impl Shared {
             dbnum,
             seed,
         });
-        config.data.set_thresholds(&store.thresholds);
-        Self {
+        let mailboxes = Arc::new(Mailboxes::new(threads));
+        let pubsub = Arc::new(PubSub::new(Arc::clone(&mailboxes)));
+        let tracking = Arc::new(Tracking::new(threads, Arc::clone(&mailboxes)));
+        let observer = KeyObserver {
+            pubsub: Arc::clone(&pubsub),
+            tracking: Arc::clone(&tracking),
+        };
+        store.observers().set(Box::new(observer));
+        let shared = Self {
             store,
             table,
             clients: Clients::default(),
             stats,
             shared_stats: SharedStats::default(),
+            pubsub,
+            tracking,
             admin: State::default(),
             started: Instant::now(),
             backend,
             conf_path: loaded.conf_path,
             slow_path: SlowPath::default(),
+            listening: Listening::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
             config: RwLock::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
-            mailboxes: (0..threads).map(|_| OnceLock::new()).collect(),
-        }
+            mailboxes,
+        };
+        shared.apply(&shared.config());
+        shared
     }
 
     /// Number of data threads.
@@ -114,10 +136,19 @@ impl Shared {
             .expect("settings are changed without panicking");
         let mut changed = Config::clone(&current);
         change(&mut changed)?;
-        changed.data.set_thresholds(&self.store.thresholds);
+        self.apply(&changed);
         *current = Arc::new(changed);
         self.config_version.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Tells those who don't look at the settings themselves.
+    fn apply(&self, config: &Config) {
+        config.data.set_thresholds(&self.store.thresholds);
+        let events = config.data.notify_keyspace_events;
+        self.store.observers().publish(events);
+        let max_keys = config.network.tracking_table_max_keys;
+        self.tracking.limit(max_keys as usize);
     }
 
     /// Sets all counts back to zero (CONFIG RESETSTAT).
@@ -130,21 +161,16 @@ impl Shared {
 
     /// Sets the mailbox of a thread, before that serves anyone.
     pub fn set_mailbox(&self, thread: usize, mailbox: Sender<Message>) {
-        let set = self.mailboxes[thread].set(mailbox);
-        assert!(set.is_ok(), "a thread sets its mailbox once");
+        self.mailboxes.set(thread, mailbox);
     }
 
     /// Sends a message to a thread (nowhere, while that is still starting).
     pub fn post(&self, thread: usize, message: Message) {
-        if let Some(mailbox) = self.mailboxes[thread].get() {
-            mailbox.post(message);
-        }
+        self.mailboxes.post(thread, message);
     }
 
     /// Sends a message to every thread.
     pub fn post_all(&self, message: impl Fn() -> Message) {
-        for thread in 0..self.threads() {
-            self.post(thread, message());
-        }
+        self.mailboxes.post_all(message);
     }
 }

@@ -2,50 +2,82 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 
 use reactor::signals::{self, Signals};
-use reactor::{Driver, EpollDriver, Listener, Socket, TcpOptions, UringConfig, UringDriver, Waker};
+use reactor::{Driver, EpollDriver, Listener, Socket, UringConfig, UringDriver, Waker};
 use rustix::process::Resource;
 
 use crate::flags::load::Loaded;
 use crate::flags::values::AffinityMode;
 use crate::flags::{Config, Network};
-use crate::log::{say, warn};
+use crate::listening::{self, Bound};
+use crate::log::{self, say, warn};
 use crate::machine::{Machine, pin_thread};
 use crate::memory;
 use crate::message::Message;
+use crate::process::{self, PidFile};
 use crate::shared::Shared;
-use crate::worker::Worker;
+use crate::worker::{Handover, Worker};
 
 /// Runs a server until it is told to shut down.
 pub fn run(mut loaded: Loaded) -> io::Result<()> {
+    if loaded.config.process.daemonize && process::to_background()? {
+        return Ok(());
+    }
+    log::open(&loaded.config.monitoring)?;
+    refuse_what_would_be_unsafe(&loaded)?;
     let machine = Machine::look();
     allow_open_files(&mut loaded.config.network);
+    make_room_for_files(loaded.config.network.maxclients);
     let threads = machine.thread_count(loaded.config.process.proactor_threads);
     if loaded.config.process.disable_thp || machine.memory < HUGE_PAGES_FROM {
         disable_huge_pages();
     }
-    let listeners = bind(&loaded.config)?;
+    let bound = listening::bind(&mut loaded.config.network)?;
+    let _pidfile = PidFile::write(&loaded.config.process.pidfile);
     let backend = choose_backend(&loaded.config);
     for warning in &loaded.warnings {
         warn(warning);
     }
-    say(&screen(&loaded, &machine, threads, backend));
+    log::show(&screen(&loaded, &machine, threads, backend));
     // Before any thread starts, for each inherits what is held back.
-    let signals = Signals::hold(&[signals::TERMINATE, signals::INTERRUPT])?;
-    let shared = Arc::new(Shared::new(loaded, threads, backend, random_seed()));
+    let signals = Signals::hold(&[signals::TERMINATE, signals::INTERRUPT, signals::HANG_UP])?;
+    let renamed = std::mem::take(&mut loaded.renamed_commands);
+    let mut shared = Shared::new(loaded, threads, backend, random_seed());
+    for (old, new) in &renamed {
+        let done = shared.table.rename(old, new);
+        done.map_err(|error| io::Error::other(format!("rename-command {old}: {error}")))?;
+    }
+    let shared = Arc::new(shared);
     stop_on(signals, Arc::clone(&shared))?;
     let cpus = cpus_to_pin(&shared.config(), &machine, threads);
-    match backend {
-        "io_uring" => serve(&shared, listeners, &cpus, || {
+    let served = match backend {
+        "io_uring" => serve(&shared, bound, &cpus, || {
             UringDriver::new(UringConfig::default(), Waker::new()?)
         }),
-        _ => serve(&shared, listeners, &cpus, EpollDriver::new),
-    }
+        _ => serve(&shared, bound, &cpus, EpollDriver::new),
+    };
+    say("Darner is now ready to exit, bye bye...");
+    served
+}
+
+/// Refuses settings that keep strangers out and aren't there yet: to go on without them would let
+/// strangers in.
+fn refuse_what_would_be_unsafe(loaded: &Loaded) -> io::Result<()> {
+    let security = &loaded.config.security;
+    let what = if security.tls || security.tls_port > 0 {
+        "TLS"
+    } else if !loaded.acl_users.is_empty() || !security.aclfile.is_empty() {
+        "ACL users other than the default one with requirepass"
+    } else if !security.restricted_commands.is_empty() {
+        "restricted_commands"
+    } else {
+        return Ok(());
+    };
+    let text = format!("not available in this version, and unsafe to go on without: {what}");
+    Err(io::Error::new(io::ErrorKind::Unsupported, text))
 }
 
 /// In a box smaller than this a huge page is too coarse a unit of memory.
@@ -53,14 +85,14 @@ const HUGE_PAGES_FROM: u64 = 1 << 30;
 
 fn disable_huge_pages() {
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        say(&format!("warning: can't turn huge pages off: {error}"));
+        warn(&format!("can't turn huge pages off: {error}"));
     }
 }
 
 /// Starts a worker on each thread, this one being the first, which also accepts.
 fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
     shared: &Arc<Shared>,
-    listeners: Vec<Listener>,
+    bound: Bound,
     cpus: &[usize],
     driver: impl Fn() -> io::Result<D> + Copy + Send + 'static,
 ) -> io::Result<()> {
@@ -92,10 +124,15 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
                 .collect(),
         );
     }
-    for listener in listeners {
+    let to_first = first.socket_sender();
+    let hand_over = move |listeners| to_first.post(Handover::Listeners(listeners));
+    shared.listening.begin(&bound.tcp, hand_over)?;
+    first.listen(bound.tcp)?;
+    if let Some(listener) = bound.unix {
         first.driver().listen(listener)?;
     }
     memory::note_start();
+    say("Ready to accept connections");
     first.run()?;
     for handle in handles {
         handle
@@ -105,13 +142,20 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
     Ok(())
 }
 
-/// Has a thread wait for signals: the first shuts the server down, another one ends it at once.
+/// Has a thread wait for signals: the first shuts the server down, another one ends it at once. The
+/// terminal from which the server was started may go.
 fn stop_on(signals: Signals, shared: Arc<Shared>) -> io::Result<()> {
     let wait = move || -> io::Result<()> {
-        let signal = signals.wait()?;
-        say(&format!("signal {signal}: bye"));
+        let next = || loop {
+            match signals.wait() {
+                Ok(signals::HANG_UP) => {}
+                signal => return signal,
+            }
+        };
+        let signal = next()?;
+        say(&format!("signal {signal}: shutting down"));
         shared.post_all(|| Message::Shutdown);
-        signals.wait()?;
+        next()?;
         std::process::exit(1);
     };
     std::thread::Builder::new()
@@ -160,67 +204,15 @@ fn allow_open_files(network: &mut Network) {
     }
 }
 
-/// The TCP options that these settings ask for.
-pub(crate) fn tcp_options(network: &Network) -> TcpOptions {
-    TcpOptions {
-        backlog: network.tcp_backlog,
-        keepalive_secs: network.tcp_keepalive,
-        nodelay: network.tcp_nodelay,
-        user_timeout_ms: network.tcp_user_timeout,
-        reuse_port: false,
-    }
-}
-
-fn bind(config: &Config) -> io::Result<Vec<Listener>> {
-    let network = &config.network;
-    let options = tcp_options(network);
-    let mut listeners = Vec::new();
-    // Port 0 or -1: no TCP at all, as in Redis.
-    let port = u16::try_from(network.port).unwrap_or(0);
-    let names: &[String] = if port == 0 { &[] } else { &network.bind };
-    for name in names {
-        let (name, optional) = name
-            .strip_prefix('-')
-            .map_or((&name[..], false), |n| (n, true));
-        for address in addresses(name, port)? {
-            match Listener::tcp(address, &options) {
-                Ok(listener) => listeners.push(listener),
-                Err(_) if optional => {}
-                Err(error) => return Err(named(&error, &format!("can't listen on {address}"))),
-            }
-        }
-    }
-    if !network.unixsocket.is_empty() {
-        let mode = (network.unixsocketperm > 0).then_some(network.unixsocketperm);
-        let listener = Listener::unix(Path::new(&network.unixsocket), mode, network.tcp_backlog);
-        let context = || format!("can't listen on {}", network.unixsocket);
-        listeners.push(listener.map_err(|error| named(&error, &context()))?);
-    }
-    if listeners.is_empty() {
-        let why = "nowhere to listen: the port is 0 and there is no unix socket";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    }
-    Ok(listeners)
-}
-
-fn addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let any = match name {
-        "*" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        "::*" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-        _ => None,
-    };
-    if let Some(ip) = any {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let found = (name, port).to_socket_addrs();
-    let found: Vec<_> = found
-        .map_err(|error| named(&error, &format!("can't resolve '{name}'")))?
-        .collect();
-    Ok(found)
-}
-
-fn named(error: &io::Error, what: &str) -> io::Error {
-    io::Error::new(error.kind(), format!("{what}: {error}"))
+/// Has the kernel make its table of descriptors large enough while there is but one thread. When
+/// several share it, it waits for all CPUs each time the table doubles: 20 ms, in which the queue
+/// of new connections overflows, and those that find it full try again after a second.
+fn make_room_for_files(maxclients: u32) {
+    /// 128 KiB of the kernel's memory; whoever has more clients has time to wait.
+    const MOST: u32 = 16384;
+    let highest = maxclients.min(MOST) as i32 - 1;
+    // The copy is closed at once, the room stays. Without it things go well, too.
+    let _ = rustix::io::fcntl_dupfd_cloexec(io::stderr(), highest);
 }
 
 /// One CPU for each thread, or none: with a quota, or with more threads than CPUs, the kernel knows
@@ -268,7 +260,7 @@ fn screen(loaded: &Loaded, machine: &Machine, threads: usize, backend: &str) -> 
         places.push(config.network.unixsocket.clone());
     }
     format!(
-        "Darner {version}, pid {pid}\n\
+        "Darner {version}, PID: {pid}\n\
          \x20 threads    {threads} of {cpus} CPUs\n\
          \x20 I/O        {backend}\n\
          \x20 memory     limit {limit}, {whose} has {memory}\n\

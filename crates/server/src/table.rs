@@ -1,8 +1,9 @@
 //! All commands by name.
 
-use commands::keys::{Begin, Find};
+use commands::keys::{Begin, Find, access};
 use commands::spec::{Scope, flags};
 use commands::{Command, DataRun, FAMILIES, Spec};
+use thiserror::Error;
 
 use crate::session::{self, SessionRun};
 
@@ -27,6 +28,8 @@ pub struct Place {
 pub struct Entry {
     /// Its declaration.
     pub spec: Spec,
+    /// What clients call it, unlike its own name if it was renamed; empty if it is turned off.
+    called: String,
     /// What runs it.
     pub run: Run,
     /// Its place in per-command statistics.
@@ -47,6 +50,17 @@ pub struct Table {
     slots: Box<[u16]>,
     entries: Vec<Entry>,
     count: usize,
+}
+
+/// Why a command can't be renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RenameError {
+    /// No command has the old name.
+    #[error("there is no such command")]
+    Unknown,
+    /// Another one has the new name.
+    #[error("another command has the new name")]
+    Taken,
 }
 
 const SLOTS: usize = 4096;
@@ -72,19 +86,24 @@ impl Table {
                 };
             }
         }
-        let mut slots = vec![EMPTY; SLOTS].into_boxed_slice();
-        for (number, entry) in entries.iter().enumerate() {
-            let mut at = slot_of(entry.spec.name.as_bytes());
-            while slots[at] != EMPTY {
-                at = (at + 1) % SLOTS;
-            }
-            slots[at] = number as u16;
-        }
         Self {
-            slots,
+            slots: slots(&entries),
             entries,
             count,
         }
+    }
+
+    /// Has a command answer to another name, or to none if that is empty (`rename-command`).
+    pub fn rename(&mut self, old: &str, new: &str) -> Result<(), RenameError> {
+        let found = self.find(old.as_bytes()).ok_or(RenameError::Unknown)?;
+        let number = found.place.command;
+        let other = self.find(new.as_bytes());
+        if other.is_some_and(|other| other.place.command != number) {
+            return Err(RenameError::Taken);
+        }
+        new.clone_into(&mut self.entries[number].called);
+        self.slots = slots(&self.entries);
+        Ok(())
     }
 
     /// The command called `name`, in any case.
@@ -97,7 +116,7 @@ impl Table {
                 return None;
             }
             let entry = &self.entries[number as usize];
-            if entry.spec.name.as_bytes().eq_ignore_ascii_case(name) {
+            if entry.called.as_bytes().eq_ignore_ascii_case(name) {
                 return Some(entry);
             }
             at = (at + 1) % SLOTS;
@@ -156,10 +175,31 @@ impl Entry {
         self.subcommands.iter().find(is_it)
     }
 
+    /// Whether it publishes, keyspace notifications included, or is EXEC, which may.
+    pub(crate) fn may_publish(&self) -> bool {
+        self.spec.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0 || self.spec.name == "exec"
+    }
+
     /// Whether it changes data.
     pub fn is_write(&self) -> bool {
         self.spec.has(flags::WRITE)
     }
+}
+
+/// Where the entries are found by what they are called.
+fn slots(entries: &[Entry]) -> Box<[u16]> {
+    let mut slots = vec![EMPTY; SLOTS].into_boxed_slice();
+    for (number, entry) in entries.iter().enumerate() {
+        if entry.called.is_empty() {
+            continue;
+        }
+        let mut at = slot_of(entry.called.as_bytes());
+        while slots[at] != EMPTY {
+            at = (at + 1) % SLOTS;
+        }
+        slots[at] = number as u16;
+    }
+    slots
 }
 
 fn entry<F: Copy>(
@@ -182,7 +222,7 @@ fn entry<F: Copy>(
         .map(|sub| entry(sub, wrap, &full_name, count))
         .collect();
     let simple_keys = match (spec.scope, spec.keys) {
-        (Scope::Keys, [key]) => match (key.begin, key.find) {
+        (Scope::Keys, [key]) if key.access & access::NOT_KEY == 0 => match (key.begin, key.find) {
             (
                 Begin::Index(first),
                 Find::Range {
@@ -205,6 +245,7 @@ fn entry<F: Copy>(
     };
     Entry {
         spec,
+        called: spec.name.to_owned(),
         run: wrap(command.run),
         id,
         full_name,
@@ -252,5 +293,22 @@ mod tests {
         }
         assert!(table.find(b"nonsense").is_none());
         assert!(table.find(b"").is_none());
+    }
+
+    #[test]
+    fn renamed_commands_answer_to_their_new_name_only() {
+        let mut table = Table::new();
+        let own_name = |table: &Table, name: &str| Some(table.find(name.as_bytes())?.spec.name);
+        table.rename("FLUSHALL", "Sesame").unwrap();
+        assert_eq!(own_name(&table, "sesame"), Some("flushall"));
+        assert_eq!(own_name(&table, "flushall"), None);
+        table.rename("flushdb", "").unwrap();
+        assert_eq!(own_name(&table, "flushdb"), None);
+        assert_eq!(own_name(&table, ""), None);
+        table.rename("get", "GET").unwrap();
+        assert_eq!(own_name(&table, "get"), Some("get"));
+        assert_eq!(table.rename("get", "set"), Err(RenameError::Taken));
+        assert_eq!(table.rename("nonsense", "x"), Err(RenameError::Unknown));
+        assert_eq!(table.rename("", "x"), Err(RenameError::Unknown));
     }
 }

@@ -15,9 +15,12 @@ use crate::conn::{Conn, State, Token};
 use crate::dispatch::{self, Flow};
 use crate::flags::Config;
 use crate::limits::OUTPUT_PAUSE;
+use crate::memory;
+use crate::pubsub::Subscribers;
 use crate::session::{self, Session};
 use crate::shared::Shared;
 use crate::stats::ThreadStats;
+use crate::table::Entry;
 use crate::ticks::{Tick, Ticks};
 
 /// Output buffers kept for reuse, and how large they may be.
@@ -37,6 +40,8 @@ pub struct Thread {
     pub(crate) conns: Vec<Option<Box<Conn>>>,
     pub(crate) ticks: Ticks,
     pub(crate) last_tick: Tick,
+    /// More memory was used than `maxmemory` allows when it was last looked at.
+    pub(crate) is_full: bool,
     /// Nanoseconds from which a command is worth noting.
     pub(crate) observe_ns: u64,
     /// Connections with something to send, to resume or to close.
@@ -47,6 +52,8 @@ pub struct Thread {
     pub(crate) paused: Vec<Token>,
     /// Not more often than this.
     pub(crate) next_http_warning_us: u64,
+    /// Which connections listen to which channels.
+    pub(crate) subscribers: Subscribers,
     /// Connections that were over their soft output limit when they were last looked at.
     pub(crate) over_soft_limit: Vec<Token>,
     /// Where the slow round through all connections goes on.
@@ -71,7 +78,9 @@ impl Thread {
             dirty: Vec::new(),
             deadlines: BTreeSet::new(),
             paused: Vec::new(),
+            is_full: false,
             next_http_warning_us: 0,
+            subscribers: Subscribers::default(),
             over_soft_limit: Vec::new(),
             next_to_look_at: 0,
             config_version: shared.config_version(),
@@ -108,6 +117,15 @@ impl Thread {
         self.config_version = self.shared.config_version();
         self.config = self.shared.config();
         self.observe_ns = admin::threshold_ns(&self.config);
+        self.look_at_memory();
+    }
+
+    /// Looks whether more memory is used than `maxmemory` allows.
+    #[inline]
+    pub(crate) fn look_at_memory(&mut self) -> bool {
+        let limit = self.config.memory.maxmemory;
+        self.is_full = limit > 0 && memory::used() > limit;
+        self.is_full
     }
 
     /// A connection was taken over; false if there are too many.
@@ -138,6 +156,8 @@ impl Thread {
         self.leave_pause(&mut conn);
         session::end_monitor(&self.shared, &mut conn);
         self.end_wait(&mut conn);
+        self.unsubscribe_all(&mut conn);
+        self.untrack(&mut conn);
         if conn.session.watch.is_some() {
             self.enter_gate();
             session::drop_watches(&self.shared.store, &mut conn.session);
@@ -227,12 +247,13 @@ impl Thread {
     }
 
     /// Writes something to a connection that isn't the reply to a command.
-    pub(crate) fn push(&mut self, token: Token, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, token: Token, write: impl FnOnce(&Session, &mut Reply<'_>)) {
         let Some(mut conn) = self.take(token) else {
             return;
         };
         if conn.state != State::Closing {
-            conn.out.extend_from_slice(bytes);
+            let Conn { session, out, .. } = &mut *conn;
+            write(session, &mut Reply::new(out, session.resp3));
         }
         self.put_back(conn);
     }
@@ -288,6 +309,7 @@ impl Thread {
         let mut batch = std::mem::take(&mut self.batch);
         let mut txn = Txn::new(&shared.store, self.number, conn.session.db, self.now_ms());
         txn.touches = !conn.session.has(flag::NO_TOUCH);
+        txn.client = conn.info.id;
         txn.max_string = self.config.network.max_bulk_len;
         let done = self.run_groups(&shared, conn, &mut txn, &mut batch, input, &mut out);
         drop(txn);
@@ -365,13 +387,19 @@ impl Thread {
             conn.state = State::Parked;
             return 0;
         }
+        self.look_at_memory();
         self.last_tick = Ticks::now();
+        let is_behind = shared.pubsub.is_behind();
         for number in 0..batch.len() {
             let args = batch.args(number, input);
             if args.len() == 0 {
                 continue;
             }
             let entry = batch.entry(number, &shared.table);
+            if is_behind && entry.is_some_and(Entry::may_publish) {
+                self.enter_pause(conn);
+                return number;
+            }
             match dispatch::execute(shared, self, conn, txn, (entry, args), out) {
                 Flow::Next if out.len() + conn.unsent <= OUTPUT_PAUSE => {}
                 Flow::Next => {

@@ -5,29 +5,55 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use reactor::{CloseMode, CloseReason, ConnId, Driver, Endpoint, Handler, Mailbox, Now};
+use reactor::{
+    CloseMode, CloseReason, ConnId, Driver, Endpoint, Handler, ListenerId, Mailbox, Now,
+};
 
 use crate::admin;
 use crate::clients::SocketDescription;
 use crate::conn::{Conn, State, Token};
 use crate::limits::{OUTPUT_PAUSE, OUTPUT_RESUME};
+use crate::listening::tcp_options;
+use crate::log::warn;
 use crate::message::Message;
 use crate::pause::Paused;
 use crate::shared::Shared;
-use crate::start::tcp_options;
 use crate::thread::Thread;
 
 /// The search for expired keys may take one part in so many of a thread's time.
 const EXPIRE_SHARE: u32 = 50;
+
+/// Bytes of published messages that subscribers are given in one tick, before what they have is
+/// sent.
+const DELIVERY: usize = 4 << 20;
+
+/// What a stranger hears in protected mode.
+const PROTECTED: &str = "-DENIED Darner is running in protected mode: there is no password, so \
+     only clients on the same machine are served. To open it, connect from there and give it a \
+     password (CONFIG SET requirepass, or requirepass in the configuration), or turn \
+     protected-mode off (CONFIG SET protected-mode no, or --protected_mode=no) if only trusted \
+     machines can reach it. CONFIG REWRITE keeps what was set.\r\n";
+
+/// What a thread is given by another to take over.
+#[derive(Debug)]
+pub enum Handover<S, L> {
+    /// A connection.
+    Socket(S),
+    /// The TCP listeners that it is to have instead of those that it has.
+    Listeners(Vec<L>),
+}
+
+type HandoverOf<D> = Handover<<D as Driver>::Socket, <D as Driver>::Listener>;
 
 /// A thread's event loop.
 pub struct Worker<D: Driver> {
     driver: D,
     core: Core<D::Socket>,
     mailbox: Mailbox<Message>,
-    /// Sockets that other threads hand over.
-    sockets: Mailbox<D::Socket>,
-    spread: Vec<reactor::Sender<D::Socket>>,
+    /// What other threads hand over.
+    handovers: Mailbox<HandoverOf<D>>,
+    spread: Vec<reactor::Sender<HandoverOf<D>>>,
+    tcp_listeners: Vec<ListenerId>,
     next_thread: usize,
     next_cron_us: u64,
     /// The `tcp-keepalive` that accepted sockets have inherited.
@@ -70,7 +96,7 @@ where
     /// The loop of thread `number` over this driver.
     pub fn new(shared: Arc<Shared>, number: usize, driver: D) -> Self {
         let mailbox = Mailbox::new(driver.waker());
-        let sockets = Mailbox::new(driver.waker());
+        let handovers = Mailbox::new(driver.waker());
         shared.set_mailbox(number, mailbox.sender());
         let wake = mailbox.sender();
         shared
@@ -86,8 +112,9 @@ where
                 accepted: Vec::new(),
             },
             mailbox,
-            sockets,
+            handovers,
             spread: Vec::new(),
+            tcp_listeners: Vec::new(),
             next_thread: 0,
             next_cron_us: 0,
             inherited_keepalive,
@@ -100,13 +127,24 @@ where
         &mut self.driver
     }
 
-    /// Where this thread takes sockets over.
-    pub fn socket_sender(&self) -> reactor::Sender<D::Socket> {
-        self.sockets.sender()
+    /// Where this thread takes sockets and listeners over.
+    pub fn socket_sender(&self) -> reactor::Sender<HandoverOf<D>> {
+        self.handovers.sender()
+    }
+
+    /// Listens on these TCP sockets, and no more on those of before.
+    pub fn listen(&mut self, listeners: Vec<D::Listener>) -> io::Result<()> {
+        for listener in self.tcp_listeners.drain(..) {
+            self.driver.unlisten(listener);
+        }
+        for listener in listeners {
+            self.tcp_listeners.push(self.driver.listen(listener)?);
+        }
+        Ok(())
     }
 
     /// Accepted sockets go to these threads in turn.
-    pub fn spread_to(&mut self, threads: Vec<reactor::Sender<D::Socket>>) {
+    pub fn spread_to(&mut self, threads: Vec<reactor::Sender<HandoverOf<D>>>) {
         self.spread = threads;
     }
 
@@ -121,22 +159,28 @@ where
     /// One turn of the loop, waiting at most `max_wait`.
     pub fn tick(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
         let mut wait = max_wait.map_or(self.wait(), |max| max.min(self.wait()));
-        let may_sleep = self.mailbox.prepare_sleep() && self.sockets.prepare_sleep();
+        let may_sleep = self.mailbox.prepare_sleep() && self.handovers.prepare_sleep();
         if !may_sleep {
             wait = Duration::ZERO;
         }
         let polled = self.driver.poll(Some(wait), &mut self.core);
         self.mailbox.awake();
-        self.sockets.awake();
+        self.handovers.awake();
         polled?;
         self.read_mail();
-        self.take_sockets();
+        self.take_over();
         self.end_pause();
         self.core.thread.end_overdue_waits();
         if self.core.thread.now.mono_us >= self.next_cron_us {
             self.cron();
         }
+        if self.core.thread.tell_of_changes() {
+            // Own clients hear with this tick's replies, behind them.
+            self.read_mail();
+        }
         self.flush();
+        // What ran meanwhile may have changed keys as well.
+        self.core.thread.tell_of_changes();
         Ok(())
     }
 
@@ -147,7 +191,7 @@ where
             return Duration::ZERO;
         }
         let mut until_us = self.next_cron_us;
-        if !thread.paused.is_empty() {
+        if !thread.paused.is_empty() && !thread.shared.pubsub.is_behind() {
             until_us = until_us.min(thread.shared.pause_end_us());
         }
         if let Some(&(deadline_us, _)) = thread.deadlines.first() {
@@ -157,15 +201,28 @@ where
     }
 
     fn read_mail(&mut self) {
-        while let Some(message) = self.mailbox.pop() {
+        let mut delivered = 0;
+        while delivered < DELIVERY
+            && let Some(message) = self.mailbox.pop()
+        {
             let thread = &mut self.core.thread;
             match message {
                 Message::Wake(token) => thread.wake(Token(token), State::Parked),
                 Message::Kill(token) => self.kill(Token(token)),
-                Message::Push(token, bytes) => thread.push(Token(token), &bytes),
+                Message::Push(token, bytes) => {
+                    thread.push(Token(token), |_, reply| reply.raw(&bytes));
+                }
+                Message::Publish(publication) => delivered += thread.deliver(&publication),
                 Message::Served(token, reply) => thread.served(Token(token), &reply),
                 Message::Unblock(token, error) => thread.unblocked(Token(token), error),
                 Message::Serve(unserved) => thread.serve(&unserved),
+                Message::Invalidate(token, invalidation) => {
+                    thread.invalidate(Token(token), &invalidation);
+                }
+                Message::InvalidateAll => thread.invalidate_all(),
+                Message::Redirected(token, invalidation) => {
+                    thread.redirected(Token(token), &invalidation);
+                }
                 Message::PauseChanged => thread.wake_paused(),
                 Message::Shutdown => self.stopping = true,
             }
@@ -175,8 +232,10 @@ where
     /// Wakes the connections that waited for the end of a pause, when it has come.
     fn end_pause(&mut self) {
         let thread = &mut self.core.thread;
-        if !thread.paused.is_empty() && thread.shared.paused(thread.now.mono_us) == Paused::Nothing
-        {
+        if thread.paused.is_empty() || thread.shared.pubsub.is_behind() {
+            return;
+        }
+        if thread.shared.paused(thread.now.mono_us) == Paused::Nothing {
             thread.shared.forget_pause(thread.now.mono_us);
             thread.wake_paused();
         }
@@ -189,17 +248,24 @@ where
         }
     }
 
-    fn take_sockets(&mut self) {
+    fn take_over(&mut self) {
         for socket in std::mem::take(&mut self.core.accepted) {
             if self.spread.is_empty() {
                 self.adopt(socket);
             } else {
-                self.spread[self.next_thread].post(socket);
+                self.spread[self.next_thread].post(Handover::Socket(socket));
                 self.next_thread = (self.next_thread + 1) % self.spread.len();
             }
         }
-        while let Some(socket) = self.sockets.pop() {
-            self.adopt(socket);
+        while let Some(handover) = self.handovers.pop() {
+            match handover {
+                Handover::Socket(socket) => self.adopt(socket),
+                Handover::Listeners(listeners) => {
+                    if let Err(error) = self.listen(listeners) {
+                        warn(&format!("can't listen any more: {error}"));
+                    }
+                }
+            }
         }
     }
 
@@ -219,13 +285,23 @@ where
         let Ok(id) = self.driver.adopt(socket) else {
             return;
         };
-        if !self.core.thread.opened(id, description) {
-            let refusal = b"-ERR max number of clients reached\r\n".to_vec();
-            self.driver.send(id, refusal);
+        if let Some(refusal) = self.open(id, description) {
+            self.driver.send(id, refusal.as_bytes().to_vec());
             self.driver.close(id, CloseMode::Flush);
             let rejected = &self.core.thread.shared.shared_stats.rejected_connections;
             rejected.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Makes a socket a client, or tells why it can't be one.
+    fn open(&mut self, id: ConnId, socket: SocketDescription) -> Option<&'static str> {
+        let thread = &mut self.core.thread;
+        let has_password = !thread.config.security.requirepass.is_empty();
+        if thread.config.network.protected_mode && !has_password && !socket.is_local() {
+            return Some(PROTECTED);
+        }
+        let is_open = thread.opened(id, socket);
+        (!is_open).then_some("-ERR max number of clients reached\r\n")
     }
 
     fn cron(&mut self) {
@@ -233,6 +309,9 @@ where
         let hz = thread.config.process.hz.clamp(1, 500);
         let period = Duration::from_secs(1) / hz;
         self.next_cron_us = thread.now.mono_us + period.as_micros() as u64;
+        if thread.shared.admin.cron_paused.load(Ordering::Relaxed) {
+            return;
+        }
         thread.ticks.calibrate();
         let (store, now_us) = (&thread.shared.store, thread.now.mono_us);
         thread.shared.forget_pause(now_us);

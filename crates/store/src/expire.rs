@@ -6,6 +6,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::events::{Author, Event};
 use crate::log::Effect;
 use crate::shard::{Db, ShardData};
 use crate::store::Store;
@@ -36,7 +37,7 @@ impl Store {
             let mut left = true;
             while left && !cycle.hit_limit {
                 // The lock is given back between slices, so that no command waits for long.
-                let slice = |data: &mut ShardData| self.expire_slice(data, thread, now_ms);
+                let slice = |data: &mut ShardData| self.expire_slice(thread, data, now_ms);
                 let Some((expired, more)) = self.try_visit(shard, slice) else {
                     break;
                 };
@@ -55,10 +56,10 @@ impl Store {
     }
 
     /// A slice of work in one shard: how many keys went, and whether the round isn't done.
-    fn expire_slice(&self, data: &mut ShardData, thread: usize, now_ms: u64) -> (usize, bool) {
+    fn expire_slice(&self, thread: usize, data: &mut ShardData, now_ms: u64) -> (usize, bool) {
         let (mut work, mut expired) = (0, 0);
         for db_number in 0..self.dbnum() {
-            let (removed, keys) = self.expire_members(data, db_number, now_ms);
+            let (removed, keys) = self.expire_members(thread, data, db_number, now_ms);
             self.stats(thread).expired_members.add(removed as u64);
             work += removed;
             expired += keys;
@@ -81,6 +82,7 @@ impl Store {
             });
             for key in &gone {
                 db.touch_watchers(key);
+                self.tell(thread, db_number, key, "expired");
             }
             if self.log().is_read() && !gone.is_empty() {
                 let del = |key| Effect {
@@ -102,10 +104,21 @@ impl Store {
         data.expire_at = (0, 0);
         (expired, false)
     }
+
+    fn tell(&self, thread: usize, db: usize, key: &[u8], event: Event) {
+        let interest = self.observers().interest();
+        if !interest.is_none() {
+            let author = Author { thread, client: 0 };
+            self.observers().invalidated(interest, author, key);
+            self.observers().event(interest, db, event, key);
+        }
+    }
+
     /// Removes due fields of hashes and members of sets: how many, and how many keys went with
     /// them.
     fn expire_members(
         &self,
+        thread: usize,
         data: &mut ShardData,
         db_number: usize,
         now_ms: u64,
@@ -120,6 +133,12 @@ impl Store {
         {
             members += gone.members.len();
             db.touch_watchers(&gone.key);
+            if !gone.is_set {
+                self.tell(thread, db_number, &gone.key, "hexpired");
+            }
+            if gone.emptied.is_some() {
+                self.tell(thread, db_number, &gone.key, "del");
+            }
             if self.log().is_read() && !gone.members.is_empty() {
                 let command = if gone.is_set { b"SREM" } else { b"HDEL" };
                 let mut args = vec![command.to_vec(), gone.key];

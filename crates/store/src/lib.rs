@@ -1,14 +1,15 @@
 //! The keyspace that all threads share: shards under locks, transactions over them, expiry,
-//! watchers, the log of effects.
+//! watchers and observers, the log of effects.
 //!
 //! Reading order: [`lock`] and [`gate`] (who may touch what), [`shard`] (what a lock guards),
 //! [`store`] (all shards), [`txn`] (what a command sees), [`blocked`] (who waits for keys),
-//! [`expire`], [`log`], [`reaper`].
+//! [`expire`], [`events`], [`log`], [`reaper`].
 //!
 //! Invariants: a transaction never suspends while it holds a lock; a thread never sleeps on a shard
 //! lock; several locks are taken in ascending order, all or none.
 
 pub mod blocked;
+pub mod events;
 pub mod expire;
 pub mod gate;
 pub mod lock;
@@ -23,7 +24,8 @@ pub mod thresholds;
 pub mod txn;
 
 pub use blocked::{AtEnd, Blocked, Serve, Served, Wait};
-pub use log::{Effect, Event, LogReader};
+pub use events::{Author, Event, EventClasses, Observer, Observers};
+pub use log::{Effect, LogReader};
 pub use shard::{Db, WatchFlag};
 pub use store::{Store, StoreOptions};
 pub use sync::Waiter;

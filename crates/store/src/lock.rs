@@ -4,6 +4,9 @@
 //! FREE ── try_lock ──> HELD ── park ──> CONTENDED ── unlock: FREE, then wake all parked
 //! ```
 //!
+//! While it is held the word also says by whom, so that a holder of many locks need not keep an
+//! index of them to know which are its own.
+//!
 //! No wake is lost: a waiter is put on the list and the state moved to CONTENDED under the list's
 //! mutex. Whoever unlocks swaps FREE in; if the swap sees CONTENDED, the waiter's mutex section
 //! began before, so draining under the same mutex finds it. If the swap came first, the waiter sees
@@ -12,8 +15,25 @@
 use crate::sync::{AtomicU32, Ordering, WaitList, Waiter, spin_loop};
 
 const FREE: u32 = 0;
-const HELD: u32 = 1;
-const CONTENDED: u32 = 2;
+/// The lowest bit; the others are the holder.
+const CONTENDED: u32 = 1;
+
+/// Who holds a lock: a number from 1 up to 2^31.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder(u32);
+
+impl Holder {
+    /// Background work, which never asks what it holds.
+    pub const ANYONE: Self = Self(u32::MAX >> 1);
+
+    /// The transaction with this number of a thread. Numbers come again after 2^18 others of the
+    /// same thread, of which one is at work at a time.
+    #[inline(always)]
+    pub fn new(thread: usize, number: u32) -> Self {
+        debug_assert!(thread < 0xfff);
+        Self((thread as u32 + 1) << 18 | number & 0x3_ffff)
+    }
+}
 
 /// Turns of waiting before a connection is parked: about the time of a short command.
 #[cfg(not(loom))]
@@ -40,23 +60,29 @@ impl Default for ShardLock {
 impl ShardLock {
     /// Takes the lock if it is free.
     #[inline(always)]
-    pub fn try_lock(&self) -> bool {
+    pub fn try_lock(&self, holder: Holder) -> bool {
         self.state
-            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .compare_exchange(FREE, holder.0 << 1, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
+    }
+
+    /// Whether this holder has it. Nobody else can make that true or false.
+    #[inline(always)]
+    pub fn is_held_by(&self, holder: Holder) -> bool {
+        self.state.load(Ordering::Relaxed) >> 1 == holder.0
     }
 
     /// Takes the lock, waiting a few turns if need be.
     #[inline(always)]
-    pub fn spin_lock(&self) -> bool {
-        self.try_lock() || self.spin_lock_slow()
+    pub fn spin_lock(&self, holder: Holder) -> bool {
+        self.try_lock(holder) || self.spin_lock_slow(holder)
     }
 
     #[cold]
-    fn spin_lock_slow(&self) -> bool {
+    fn spin_lock_slow(&self, holder: Holder) -> bool {
         for _ in 0..SPINS {
             spin_loop();
-            if self.state.load(Ordering::Relaxed) == FREE && self.try_lock() {
+            if self.state.load(Ordering::Relaxed) == FREE && self.try_lock(holder) {
                 return true;
             }
         }
@@ -68,11 +94,10 @@ impl ShardLock {
     #[must_use]
     pub fn park(&self, waiter: Waiter) -> bool {
         self.waiters.add_unless(waiter, || {
-            let contend = |from| {
-                self.state
-                    .compare_exchange(from, CONTENDED, Ordering::AcqRel, Ordering::Relaxed)
-            };
-            contend(HELD).is_err() && contend(CONTENDED).is_err()
+            let contend = |state| (state != FREE).then_some(state | CONTENDED);
+            self.state
+                .fetch_update(Ordering::AcqRel, Ordering::Relaxed, contend)
+                .is_err()
         })
     }
 
@@ -80,10 +105,10 @@ impl ShardLock {
     #[inline(always)]
     #[must_use]
     pub fn unlock(&self) -> Vec<Waiter> {
-        match self.state.swap(FREE, Ordering::AcqRel) {
-            CONTENDED => self.waiters.drain(),
-            _ => Vec::new(),
+        if self.state.swap(FREE, Ordering::AcqRel) & CONTENDED == 0 {
+            return Vec::new();
         }
+        self.waiters.drain()
     }
 }
 
@@ -111,7 +136,7 @@ mod loom_tests {
                             token: 0,
                         }];
                         while let Some(waiter) = work.pop() {
-                            if !lock.try_lock() {
+                            if !lock.try_lock(Holder::new(usize::from(id), 0)) {
                                 if !lock.park(waiter) {
                                     work.push(waiter);
                                 }
@@ -149,11 +174,13 @@ mod tests {
             token: 5,
         };
         assert!(!lock.park(waiter), "a free lock parks no one");
-        assert!(lock.try_lock());
-        assert!(!lock.spin_lock());
+        let [me, other] = [0, 1].map(|number| Holder::new(3, number));
+        assert!(lock.try_lock(me));
+        assert!(!lock.spin_lock(other));
         assert!(lock.park(waiter));
+        assert!(lock.is_held_by(me) && !lock.is_held_by(other));
         assert_eq!(lock.unlock(), [waiter]);
-        assert!(lock.try_lock());
+        assert!(!lock.is_held_by(me) && lock.try_lock(other));
         assert_eq!(lock.unlock(), []);
     }
 }

@@ -1,4 +1,4 @@
-//! The one ordered log of effects: what replicas, the append-only file and notifications read.
+//! The one ordered log of effects: what replicas and the append-only file read.
 //!
 //! A transaction hands over its effects while it still holds its locks, so the order of the log is
 //! an order in which the transactions could have run one after the other. With no reader attached a
@@ -6,9 +6,6 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// The name of a change as keyspace notifications tell it, e.g. `set`, `expire`, `del`.
-pub type Event = &'static str;
 
 /// One change, as a command that repeats it exactly: relative times and random choices are
 /// resolved.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use data::prefetch::prefetch_write;
 use data::{Dict, KeyHasher};
 
 use crate::blocked::Blocked;
@@ -177,6 +178,12 @@ impl Shard {
             lock: ShardLock::default(),
             data: UnsafeCell::new(data),
         }
+    }
+
+    /// Starts loading what taking the lock will touch.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        prefetch_write(std::ptr::from_ref(&self.lock));
     }
 
     /// What the lock guards.

@@ -1,17 +1,19 @@
 //! All shards, and what surrounds them.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use data::{KeyHash, KeyHasher, Value};
 
+use crate::events::Observers;
 use crate::gate::Gate;
+use crate::lock::Holder;
 use crate::log::Log;
 use crate::random::Random;
 use crate::reaper::{Garbage, Reaper};
 use crate::shard::{Shard, ShardData};
 use crate::stats::Stats;
-use crate::sync::{Waiter, yield_now};
+use crate::sync::{Padded, Waiter, yield_now};
 use crate::thresholds::Thresholds;
 
 /// How a store is made.
@@ -38,10 +40,11 @@ pub struct Store {
     wakers: Box<[OnceLock<Wake>]>,
     stats: Box<[Stats]>,
     randoms: Box<[Random]>,
+    /// Transactions that each thread has begun.
+    begun: Box<[Padded<AtomicU32>]>,
     reaper: Reaper,
     log: Log,
-    /// How many keys are watched or waited for: lets writes skip the look at who does.
-    pub(crate) watching: AtomicUsize,
+    observers: Observers,
     /// False when DEBUG SET-ACTIVE-EXPIRE 0 was given.
     pub active_expire: AtomicBool,
     /// Up to which sizes values keep their compact forms.
@@ -75,13 +78,14 @@ impl Store {
                 .collect(),
             gate: Gate::new(options.threads),
             randoms: (0..options.threads.max(1)).map(random).collect(),
+            begun: (0..options.threads).map(|_| Padded::default()).collect(),
             hasher,
             dbnum: options.dbnum,
             wakers: (0..options.threads).map(|_| OnceLock::new()).collect(),
             stats: (0..options.threads).map(|_| Stats::default()).collect(),
             reaper: Reaper::default(),
             log: Log::default(),
-            watching: AtomicUsize::new(0),
+            observers: Observers::default(),
             active_expire: AtomicBool::new(true),
             thresholds: Thresholds::default(),
         }
@@ -103,9 +107,21 @@ impl Store {
         self.dbnum
     }
 
+    /// What tells a new transaction of a thread from all others.
+    #[inline(always)]
+    pub(crate) fn next_holder(&self, thread: usize) -> Holder {
+        Holder::new(thread, self.begun[thread].0.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// The log of effects.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Who wants to know of changes of keys.
+    #[inline(always)]
+    pub fn observers(&self) -> &Observers {
+        &self.observers
     }
 
     /// What a thread counts.
@@ -174,7 +190,7 @@ impl Store {
     /// caller holds no lock, is inside the gate, and waits by yielding.
     pub fn visit<T>(&self, shard: usize, visit: impl FnOnce(&mut ShardData) -> T) -> T {
         let shard = &self.shards[shard];
-        while !shard.lock.spin_lock() {
+        while !shard.lock.spin_lock(Holder::ANYONE) {
             yield_now();
         }
         // SAFETY: the lock is held until `visit` has returned.
@@ -186,7 +202,7 @@ impl Store {
     /// Runs `visit` on one shard if its lock is free.
     pub fn try_visit<T>(&self, shard: usize, visit: impl FnOnce(&mut ShardData) -> T) -> Option<T> {
         let shard = &self.shards[shard];
-        if !shard.lock.try_lock() {
+        if !shard.lock.try_lock(Holder::ANYONE) {
             return None;
         }
         // SAFETY: the lock is held until `visit` has returned.

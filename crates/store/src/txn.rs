@@ -6,14 +6,15 @@
 //! kept from one command to the next while these need the same; [`Txn::release`] gives them up.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use data::{Entry, KeyHash, Kind, NewValue, Value, ValueRef};
 
 use smallvec::SmallVec;
 
 use crate::blocked::Wait;
-use crate::log::{Effect, Event};
+use crate::events::{Author, Event, EventClasses, Interest};
+use crate::lock::Holder;
+use crate::log::Effect;
 use crate::random::Random;
 use crate::shard::{Db, WatchFlag};
 use crate::store::Store;
@@ -89,6 +90,7 @@ enum Held {
 pub struct Txn<'s> {
     store: &'s Store,
     thread: usize,
+    holder: Holder,
     held: Held,
     /// The selected database.
     pub db: usize,
@@ -102,7 +104,10 @@ pub struct Txn<'s> {
     /// Longest string that a command may make (`proto-max-bulk-len`); `u64::MAX` for a master's
     /// link, which has to be obeyed.
     pub max_string: u64,
+    /// The client that this is done for, see [`Author`].
+    pub client: u64,
     dirty: u64,
+    flushed: bool,
     instead: Option<Vec<Effect>>,
     group: Option<Vec<Effect>>,
     /// Memory for the packed collections that are being changed.
@@ -120,13 +125,16 @@ impl<'s> Txn<'s> {
         Self {
             store,
             thread,
+            holder: store.next_holder(thread),
             held: Held::Nothing,
             db,
             now_ms,
             touches: true,
             keeps_expired: false,
             max_string: MAX_STRING,
+            client: 0,
             dirty: 0,
+            flushed: false,
             instead: None,
             group: None,
             scratch: Vec::new(),
@@ -206,6 +214,12 @@ impl Txn<'_> {
             return Ok(());
         }
         self.release();
+        if shards.len() > 1 {
+            // Another core may have had them last: the lines travel together, not one by one.
+            for &shard in &shards {
+                self.store.shards[usize::from(shard)].prefetch();
+            }
+        }
         for (i, &shard) in shards.iter().enumerate() {
             if let Err(parked) = self.lock_shard(usize::from(shard), waiter) {
                 for &held in &shards[..i] {
@@ -267,6 +281,13 @@ impl Txn<'_> {
         self.part(shard).dict.prefetch_record(hash);
     }
 
+    /// The large value that a key whose shard is locked most likely has, once its record is there:
+    /// for prefetching only.
+    #[inline]
+    pub fn likely_large(&mut self, shard: usize, hash: KeyHash) -> Option<&Value> {
+        self.part(shard).dict.likely_large(hash)
+    }
+
     /// With one shard the hash isn't needed to find it.
     #[inline(always)]
     fn hash_for_shard(&self, key: &[u8]) -> KeyHash {
@@ -282,7 +303,7 @@ impl Txn<'_> {
         match &self.held {
             Held::Nothing => false,
             Held::One(one) => *one == shard,
-            Held::Many(shards) => shards.binary_search(&(shard as u16)).is_ok(),
+            Held::Many(_) => self.store.shards[shard].lock.is_held_by(self.holder),
             Held::All => true,
         }
     }
@@ -291,7 +312,7 @@ impl Txn<'_> {
     fn lock_shard(&self, shard: usize, waiter: Waiter) -> Result<(), Parked> {
         let lock = &self.store.shards[shard].lock;
         loop {
-            if lock.spin_lock() {
+            if lock.spin_lock(self.holder) {
                 return Ok(());
             }
             if lock.park(waiter) {
@@ -349,6 +370,7 @@ impl Txn<'_> {
             stats.hits.add(1);
         } else {
             stats.misses.add(1);
+            self.notify_of(EventClasses::MISS, key, "keymiss");
         }
         found
     }
@@ -444,6 +466,7 @@ impl Txn<'_> {
             .part(shard)
             .dict
             .insert(hash, key, value, expiry, clock);
+        self.notify_of(EventClasses::NEW, key, "new");
         Found { shard, entry }
     }
 
@@ -522,7 +545,11 @@ impl Txn<'_> {
         }
         self.remove(found);
         self.store.stats(self.thread).expired.add(1);
-        self.part(found.shard).touch_watchers(key);
+        let interest = self.store.observers().interest();
+        if !interest.is_none() {
+            self.part(found.shard).touch_watchers(key);
+            self.tell_observer(interest, 0, key, "expired");
+        }
         if self.store.log().is_read() {
             let args = vec![b"DEL".to_vec(), key.to_vec()];
             self.append(vec![Effect { db: self.db, args }]);
@@ -535,10 +562,10 @@ impl Txn<'_> {
     /// Notes that a command has changed `key`: for watchers, the log and notifications.
     #[inline(always)]
     pub fn changed(&mut self, key: &[u8], event: Event) {
-        let _ = event;
         self.dirty += 1;
-        if self.store.watching.load(Ordering::Relaxed) > 0 {
-            self.tell_watchers(key);
+        let interest = self.store.observers().interest();
+        if !interest.is_none() {
+            self.tell(interest, key, event);
         }
     }
 
@@ -547,13 +574,44 @@ impl Txn<'_> {
         self.changed(key, "");
     }
 
+    /// Tells of an event that comes with a change and isn't one of its own.
+    pub fn notify(&mut self, key: &[u8], event: Event) {
+        let observers = self.store.observers();
+        observers.event(observers.interest(), self.db, event, key);
+    }
+
+    /// As [`Txn::notify`], where the class of the event is known.
+    #[inline(always)]
+    fn notify_of(&mut self, class: EventClasses, key: &[u8], event: Event) {
+        if self.store.observers().interest().wants(class) {
+            self.notify(key, event);
+        }
+    }
+
+    /// Tells all who want to know that `key` has changed.
     #[cold]
-    fn tell_watchers(&mut self, key: &[u8]) {
-        let shard = self.store.shard_of(key, self.store.hash(key));
-        let part = self.part(shard);
-        part.touch_watchers(key);
-        if part.is_awaited(key) {
-            self.ready.push((self.db, key.into()));
+    fn tell(&mut self, interest: Interest, key: &[u8], event: Event) {
+        if interest.has_watched_keys() {
+            let shard = self.store.shard_of(key, self.store.hash(key));
+            let part = self.part(shard);
+            part.touch_watchers(key);
+            if part.is_awaited(key) {
+                self.ready.push((self.db, key.into()));
+            }
+        }
+        self.tell_observer(interest, self.client, key, event);
+    }
+
+    fn tell_observer(&self, interest: Interest, client: u64, key: &[u8], event: Event) {
+        let observers = self.store.observers();
+        observers.invalidated(interest, self.author(client), key);
+        observers.event(interest, self.db, event, key);
+    }
+
+    fn author(&self, client: u64) -> Author {
+        Author {
+            thread: self.thread,
+            client,
         }
     }
 
@@ -578,6 +636,10 @@ impl Txn<'_> {
     #[inline(always)]
     pub fn commit<'k>(&mut self, args: impl Iterator<Item = &'k [u8]>) -> u64 {
         let dirty = std::mem::take(&mut self.dirty);
+        if std::mem::take(&mut self.flushed) {
+            let author = self.author(self.client);
+            self.store.observers().all_invalidated(author);
+        }
         if dirty > 0 && self.is_logged() {
             let effects = self.instead.take().unwrap_or_else(|| {
                 vec![Effect {
@@ -622,7 +684,7 @@ impl Txn<'_> {
         // What has expired already must not count as a change later.
         self.peek(key);
         let shard = self.store.shard_of(key, self.store.hash(key));
-        self.store.watching.fetch_add(1, Ordering::Relaxed);
+        self.store.observers().watch();
         self.part(shard).watch(key, flag);
     }
 
@@ -630,7 +692,7 @@ impl Txn<'_> {
     pub fn unwatch(store: &Store, db: usize, key: &[u8], flag: &Arc<WatchFlag>) {
         let shard = store.shard_of(key, store.hash(key));
         store.visit(shard, |data| data.db(db).unwatch(key, flag));
-        store.watching.fetch_sub(1, Ordering::Relaxed);
+        store.observers().unwatch();
     }
 }
 

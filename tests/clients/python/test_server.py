@@ -1,13 +1,14 @@
 """INFO, CONFIG, COMMAND and the other server commands, as clients and exporters read them."""
 
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 import redis
 
-from conftest import wait_until
+from conftest import servers, wait_until
 
 SECTIONS = {
     "server": ["redis_version", "redis_mode", "os", "arch_bits", "process_id", "run_id", "tcp_port",
@@ -74,6 +75,76 @@ def test_command_introspection(db):
     assert set(db.command_list(category="bitmap")) >= {"setbit", "getbit", "bitcount"}
     assert db.command_getkeys("MSET", "a", "1", "b", "2") == ["a", "b"]
     assert "get" in str(db.execute_command("COMMAND", "INFO", "get"))
+
+
+def test_command_info_of_what_is_not_there(server):
+    with socket.create_connection(("127.0.0.1", server.port)) as conn:
+        conn.sendall(b"COMMAND INFO nosuch\r\n")
+        assert conn.recv(100) == b"*1\r\n$-1\r\n"  # not *-1, which is for arrays
+
+
+def test_port_and_addresses_change_while_it_runs(own_server):
+    server = own_server()
+    client = redis.Redis(port=server.port)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(redis.ResponseError, match="Unable to listen on this port"):
+            client.config_set("port", taken.getsockname()[1])
+    assert redis.Redis(port=server.port).ping()
+    with pytest.raises(redis.ResponseError, match="Failed to bind to specified addresses"):
+        client.config_set("bind", "999.999.999.999")
+    client.config_set("bind", "127.0.0.1 127.0.0.2")
+    assert redis.Redis(host="127.0.0.2", port=server.port).ping()
+    client.config_set("bind", "")
+    with pytest.raises(redis.ConnectionError):
+        redis.Redis(port=server.port).ping()
+    assert client.ping(), "who is connected stays so"
+
+
+def test_log_and_pidfile(own_server, tmp_path):
+    log, pidfile = tmp_path / "log", tmp_path / "pid"
+    server = own_server(logfile=log, pidfile=pidfile)
+    wait_until(lambda: "Ready to accept connections" in log.read_text(), "it says so")
+    assert int(pidfile.read_text()) == server.pid
+    assert server.log_tail() == ""
+    server.stop()
+    assert not pidfile.exists()
+    log.unlink()
+    quiet = own_server(logfile=log, loglevel="warning", enable_debug_command="yes")
+    redis.Redis(port=quiet.port).execute_command("DEBUG", "LOG", "hello")
+    assert "DEBUG LOG: hello" in log.read_text()
+    assert "Ready to accept connections" not in log.read_text()
+
+
+def test_renamed_commands(own_server):
+    client = redis.Redis(port=own_server(rename_command="FLUSHALL=sesame").port)
+    client.set("key", 1)
+    with pytest.raises(redis.ResponseError, match="unknown command 'FLUSHALL'"):
+        client.flushall()
+    assert client.execute_command("SESAME") and client.dbsize() == 0
+    with pytest.raises(servers.ServerError, match="rename-command NOSUCH"):
+        own_server(rename_command="NOSUCH=x")
+
+
+@pytest.mark.parametrize("flags", [{"tls": "yes"}, {"tls_port": 7000}, {"aclfile": "users"}])
+def test_what_would_be_unsafe_to_ignore_is_refused(own_server, flags):
+    with pytest.raises(servers.ServerError, match="unsafe to go on without"):
+        own_server(**flags)
+
+
+def test_in_the_background(tmp_path):
+    pidfile = tmp_path / "pid"
+    server = servers.Server(options={"daemonize": "yes", "pidfile": pidfile})
+    try:
+        subprocess.run(server.command(), check=True, cwd=server.dir, timeout=10)
+        wait_until(lambda: servers.ping(server.port), "it serves")
+        client = redis.Redis(port=server.port)
+        assert client.info("server")["process_id"] == int(pidfile.read_text())
+        client.shutdown(nosave=True)
+        wait_until(lambda: not pidfile.exists(), "it is gone")
+    finally:
+        server.close()
 
 
 def test_time_echo_dbsize(db):

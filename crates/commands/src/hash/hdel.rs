@@ -21,6 +21,7 @@ pub(super) const HDEL: DataCommand = Command {
         complexity: "O(N) where N is the number of fields to be removed.",
         summary: "Removes fields from a hash, and the key with the last one.",
         syntax: "key field [field ...]",
+        member: 2,
         ..Spec::new("hdel")
     },
     run: hdel,

@@ -23,6 +23,7 @@ pub(super) const HGET: DataCommand = Command {
         since: "2.0.0",
         summary: "Returns the value of a field.",
         syntax: "key field",
+        member: 2,
         ..Spec::new("hget")
     },
     run: |txn, args, reply| {

@@ -31,6 +31,7 @@ pub(super) const HINCRBY: DataCommand = Command {
         since: "2.0.0",
         summary: "Adds an integer to the integer value of a field; a missing field counts as 0.",
         syntax: "key field increment",
+        member: 2,
         ..Spec::new("hincrby")
     },
     run: hincrby,

@@ -21,6 +21,7 @@ pub(super) const HSET: DataCommand = Command {
                      the command is called with multiple field/value pairs.",
         summary: "Sets fields of a hash. The key is created if it doesn't exist.",
         syntax: "key field value [field value ...]",
+        member: 2,
         ..Spec::new("hset")
     },
     run: |txn, args, reply| {

@@ -13,7 +13,7 @@ use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec};
 pub(super) const PFCOUNT: DataCommand = Command {
     spec: Spec {
         arity: -2,
-        flags: flags::READONLY,
+        flags: flags::READONLY | flags::MAY_REPLICATE,
         keys: &[all(access::RW | access::ACCESS)],
         group: Group::HyperLogLog,
         since: "2.8.9",

@@ -2,7 +2,7 @@
 
 use super::wire::{EndId, Interest};
 use super::{Shared, SimListener, SimSocket};
-use crate::driver::{CloseMode, CloseReason, ConnId, Driver, Handler, Now};
+use crate::driver::{CloseMode, CloseReason, ConnId, Driver, Handler, ListenerId, Now};
 use crate::outbox::Outbox;
 use crate::slab::Slab;
 use crate::waker::Waker;
@@ -154,9 +154,13 @@ impl Driver for SimDriver {
     type Socket = SimSocket;
     type Listener = SimListener;
 
-    fn listen(&mut self, listener: SimListener) -> io::Result<()> {
+    fn listen(&mut self, listener: SimListener) -> io::Result<ListenerId> {
         self.net.lock().listen(listener.port, self.thread);
-        Ok(())
+        Ok(ListenerId(u32::from(listener.port)))
+    }
+
+    fn unlisten(&mut self, listener: ListenerId) {
+        self.net.lock().unlisten(listener.0 as u16, self.thread);
     }
 
     fn adopt(&mut self, mut socket: SimSocket) -> io::Result<ConnId> {

@@ -373,6 +373,10 @@ impl Net {
         self.listeners.push((port, thread));
     }
 
+    pub(super) fn unlisten(&mut self, port: u16, thread: usize) {
+        self.listeners.retain(|one| *one != (port, thread));
+    }
+
     pub(super) fn stop_listening(&mut self, thread: usize) -> Vec<EndId> {
         self.listeners.retain(|(_, listening)| *listening != thread);
         self.threads[thread].interests.clear();

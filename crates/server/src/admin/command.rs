@@ -159,7 +159,7 @@ fn info(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comma
     for name in call.args.from(2) {
         match find(table, name) {
             Some(entry) => write_info(entry, reply),
-            None => reply.null_array(),
+            None => reply.null(),
         }
     }
     Ok(Outcome::Done)

@@ -8,10 +8,12 @@ use commands::spec::Group;
 use commands::{Command, CommandError, Spec};
 use protocol::Reply;
 
-use super::{ADMIN, ANYTIME, container, is_local, plain};
-use crate::flags::rewrite::rewrite;
-use crate::flags::{Config, ConfigError};
+use super::{ADMIN, ANYTIME, container, plain};
+use crate::flags::rewrite::{Missing, rewrite};
+use crate::flags::{Config, ConfigError, Flag, Network};
+use crate::log::{self, warn};
 use crate::session::{Call, Outcome, SessionCommand, help};
+use crate::shared::Shared;
 
 /// What all of them have in common.
 const fn spec(name: &'static str, arity: i32) -> Spec {
@@ -112,8 +114,12 @@ fn set(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comman
     let texts: Vec<&str> = args.from(2).map(text).collect::<Result<_, _>>()?;
     let (pairs, _) = texts.as_chunks::<2>();
     let pairs: Vec<(&str, &str)> = pairs.iter().map(|&[name, value]| (name, value)).collect();
-    let is_local = is_local(&call.conn.info);
-    let change = |config: &mut Config| config.set(&pairs, is_local).map(|_| ());
+    let is_local = call.conn.info.socket.is_local();
+    let change = |config: &mut Config| {
+        let old = config.network.clone();
+        let changed = config.set(&pairs, is_local)?;
+        apply(call.shared, &old, config, &changed)
+    };
     call.shared
         .change_config(change)
         .map_err(|error: ConfigError| CommandError::Made(error.to_string()))?;
@@ -121,6 +127,33 @@ fn set(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comman
     call.thread.take_config();
     reply.ok();
     Ok(Outcome::Done)
+}
+
+/// Does what follows from changed settings, beyond what whoever uses them does by itself.
+fn apply(
+    shared: &Shared,
+    old: &Network,
+    config: &mut Config,
+    changed: &[&'static Flag],
+) -> Result<(), ConfigError> {
+    let is_changed = |name: &str| changed.iter().any(|flag| flag.name == name);
+    let refusal = if is_changed("port") {
+        Some(("port", "Unable to listen on this port. Check server logs."))
+    } else if is_changed("bind") {
+        const WHY: &str = "Failed to bind to specified addresses. Check server logs.";
+        Some(("bind", WHY))
+    } else {
+        None
+    };
+    if let Some((name, why)) = refusal {
+        let listens = shared.listening.change(old, &mut config.network);
+        listens.map_err(|error| {
+            warn(&format!("CONFIG SET {name}: {error}"));
+            ConfigError::rejected(name, why)
+        })?;
+    }
+    log::set_least(config.monitoring.loglevel);
+    Ok(())
 }
 
 fn text(arg: &[u8]) -> Result<&str, CommandError> {
@@ -140,26 +173,31 @@ fn reset_stat(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome,
 }
 
 fn rewrite_file(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
-    let Some(path) = &call.shared.conf_path else {
-        return Err(CommandError::Text(
-            "ERR The server is running without a config file",
-        ));
-    };
-    rewrite_at(Path::new(path), &call.shared.config())
-        .map_err(|error| CommandError::Made(format!("ERR Rewriting config file: {error}")))?;
+    rewrite_conf(call.shared, Missing::Changed)?;
     reply.ok();
     Ok(Outcome::Done)
 }
 
+/// Brings the redis.conf up to date.
+pub(super) fn rewrite_conf(shared: &Shared, which: Missing) -> Result<(), CommandError> {
+    let Some(path) = &shared.conf_path else {
+        return Err(CommandError::Text(
+            "ERR The server is running without a config file",
+        ));
+    };
+    rewrite_at(Path::new(path), &shared.config(), which)
+        .map_err(|error| CommandError::Made(format!("ERR Rewriting config file: {error}")))
+}
+
 /// Puts a new file in the place of the old one, which stays whole until then.
-fn rewrite_at(path: &Path, config: &Config) -> io::Result<()> {
+fn rewrite_at(path: &Path, config: &Config, which: Missing) -> io::Result<()> {
     let old = match fs::read_to_string(path) {
         // It is made anew if it was removed.
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         old => old?,
     };
     let new_path = path.with_extension(format!("rewrite-{}", std::process::id()));
-    let written = write_durably(&new_path, &rewrite(&old, config), path)
+    let written = write_durably(&new_path, &rewrite(&old, config, which), path)
         .and_then(|()| fs::rename(&new_path, path));
     if written.is_err() {
         // What is left of it is of no use; if it can't be removed either, so be it.
@@ -189,11 +227,14 @@ mod tests {
         fs::write(&path, "# mine\nmaxclients 10\n").unwrap();
         let mut config = Config::default();
         config.network.maxclients = 11;
-        rewrite_at(&path, &config).unwrap();
+        // As with any file that doesn't say otherwise.
+        config.network.protected_mode = true;
+        rewrite_at(&path, &config, Missing::Changed).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, "# mine\nmaxclients 11\n");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        assert!(rewrite_at(&folder.join("nowhere/redis.conf"), &config).is_err());
+        let nowhere = folder.join("nowhere/redis.conf");
+        assert!(rewrite_at(&nowhere, &config, Missing::Changed).is_err());
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -20,13 +20,10 @@ mod slowlog;
 mod state;
 mod time;
 
-use std::net::SocketAddr;
-
 use commands::spec::flags;
 use commands::{Command, CommandError, Spec};
 use protocol::Reply;
 
-use crate::clients::ClientInfo;
 use crate::session::{Call, Outcome, SessionCommand, SessionRun};
 
 pub(crate) use observe::{note_event, observe, threshold_ns};
@@ -72,14 +69,6 @@ const ANYTIME: u32 = flags::LOADING | flags::STALE;
 /// What a container runs without a subcommand.
 fn container(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     Err(CommandError::wrong_arity(&call.entry.full_name))
-}
-
-/// Whether a client comes from this machine: over loopback or a Unix socket.
-fn is_local(client: &ClientInfo) -> bool {
-    match client.socket.addr.parse::<SocketAddr>() {
-        Ok(addr) => addr.ip().to_canonical().is_loopback(),
-        Err(_) => true,
-    }
 }
 
 /// A command without subcommands.

@@ -60,10 +60,7 @@ fn shutdown(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<Outcome, Comma
     if options.save && !options.force {
         return Err(super::NO_SNAPSHOTS);
     }
-    say(&format!(
-        "SHUTDOWN from {}: bye",
-        call.conn.info.socket.addr
-    ));
+    say(&format!("SHUTDOWN from {}", call.conn.info.socket.addr));
     call.shared.post_all(|| Message::Shutdown);
     Ok(Outcome::Close)
 }

@@ -1,5 +1,6 @@
 //! What administration remembers of the running server.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,6 +18,8 @@ pub struct State {
     pub run_id: String,
     /// When it started, Unix time in milliseconds.
     pub started_ms: u64,
+    /// DEBUG PAUSE-CRON: what is done periodically isn't done.
+    pub cron_paused: AtomicBool,
     replication_id: Mutex<String>,
     rates: Mutex<Rates>,
     slowlog: Mutex<Slowlog>,
@@ -29,6 +32,7 @@ impl Default for State {
         Self {
             run_id: random_id(),
             started_ms: now.map_or(0, |since| since.as_millis() as u64),
+            cron_paused: AtomicBool::new(false),
             replication_id: Mutex::new(random_id()),
             rates: Mutex::default(),
             slowlog: Mutex::default(),

@@ -402,6 +402,8 @@ impl<T: Named> Codec<Vec<T>> for AnyOf {
                 values.push(value);
             }
         }
+        // Redis shows them in this order, however they were given.
+        values.sort_by_key(|value| T::NAMES.iter().position(|(_, named)| named == value));
         Ok(values)
     }
 
@@ -499,7 +501,7 @@ mod tests {
         assert_eq!(OneOf.parse("POMME", &Fruit::Pear), Ok(Fruit::Apple));
         assert_eq!(OneOf.show(&Fruit::Apple, Style::Own), "apple");
         let many = AnyOf("none").parse("pear none apple pear", &vec![]);
-        assert_eq!(many, Ok(vec![Fruit::Pear, Fruit::Apple]));
+        assert_eq!(many, Ok(vec![Fruit::Apple, Fruit::Pear]));
         assert_eq!(AnyOf("none").show(&Vec::<Fruit>::new(), Style::Own), "none");
         let why = AnyOf("none")
             .parse("fig", &Vec::<Fruit>::new())

@@ -10,6 +10,7 @@
 //! would save is the splitting at `=`.
 
 use super::codec::parse_bool;
+use super::conf_file;
 use super::config::find;
 use super::load::{LoadError, Origin, Setting};
 
@@ -53,6 +54,14 @@ pub(super) fn parse(arguments: &[String]) -> Result<CommandLine, LoadError> {
         let Some(name) = flag_name(argument) else {
             return Err(LoadError::Unexpected(argument.clone()));
         };
+        if is_conf_line(name) {
+            let split = conf_file::split_line(name);
+            let split = split.map_err(|()| LoadError::Quotes(Origin::CommandLine))?;
+            let (name, words) = split.unwrap_or_default();
+            line.settings
+                .push(setting(&name, words, Origin::CommandLine));
+            continue;
+        }
         let (name, words) = if let Some((name, value)) = name.split_once('=') {
             (name, vec![value.to_string()])
         } else {
@@ -64,6 +73,13 @@ pub(super) fn parse(arguments: &[String]) -> Result<CommandLine, LoadError> {
             .push(setting(name, words, Origin::CommandLine));
     }
     Ok(line)
+}
+
+/// Whether an argument is a flag with its value as a redis.conf has them, which Redis takes, too:
+/// `"--maxmemory 1gb"`.
+fn is_conf_line(name: &str) -> bool {
+    let end = name.find(['=', ' ']);
+    end.is_some_and(|end| name[end..].starts_with(' '))
 }
 
 /// One line of a flag file: `--name=value`, with or without the dashes.
@@ -215,6 +231,19 @@ mod tests {
             parse(&["--save".into(), String::new()]).unwrap().settings[0].words,
             [""]
         );
+    }
+
+    #[test]
+    fn flag_and_value_in_one_argument() {
+        let parsed = |argument: &str| {
+            let parsed = parse(&[argument.to_string()]).unwrap();
+            let Setting { name, words, .. } = &parsed.settings[0];
+            format!("{name}[{}]", words.join("|"))
+        };
+        assert_eq!(parsed("--maxmemory 700mb"), "maxmemory[700mb]");
+        assert_eq!(parsed("--save '900 1' 300 10"), "save[900 1|300|10]");
+        assert_eq!(parsed("--requirepass=a b"), "requirepass[a b]");
+        assert!(parse(&["--requirepass 'a".to_string()]).is_err());
     }
 
     #[test]

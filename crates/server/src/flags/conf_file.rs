@@ -1,10 +1,19 @@
 //! `redis.conf`: a directive to a line, with its arguments quoted as on an inline command;
 //! comments on lines of their own; `include` of other files, which may be patterns.
 
+use super::config::Config;
 use super::load::{Files, LoadError, Origin, Setting};
 
 /// Includes this deep are taken to be a circle.
 const MAX_DEPTH: usize = 16;
+
+/// The settings of an empty file. They are Redis's where those are the safer ones: who comes from
+/// Redis with a file that doesn't mention protected mode counts on it.
+pub(super) fn defaults() -> Config {
+    let mut config = Config::default();
+    config.network.protected_mode = true;
+    config
+}
 
 /// The settings of a file and of what it includes.
 pub(super) fn parse(path: &str, text: &str, files: &dyn Files) -> Result<Vec<Setting>, LoadError> {

@@ -126,6 +126,16 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// The value is none for this flag, for a reason that shows only when it is put to use.
+    pub(crate) fn rejected(name: &str, why: &'static str) -> Self {
+        Self::Rejected {
+            name: name.to_string(),
+            why: Rejected::new(why),
+        }
+    }
+}
+
 fn failed(name: &str, why: &str) -> String {
     format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}")
 }
@@ -138,7 +148,7 @@ impl Config {
         }
         let fits = |name: &str| protocol::glob::matches(pattern.as_bytes(), name.as_bytes(), true);
         let mut found = BTreeMap::new();
-        for flag in flags() {
+        for flag in flags().filter(|flag| !flag.is_hidden) {
             let mut redis_names = flag.redis.iter().filter(|name| fits(name)).peekable();
             if redis_names.peek().is_none() && fits(flag.name) {
                 found.insert(flag.name, (flag.get)(self, Style::Own));
@@ -283,6 +293,8 @@ mod tests {
         assert_eq!(get("proactor_t*"), "proactor_threads=0");
         assert_eq!(get("tcp_k*"), "tcp_keepalive=300");
         assert_eq!(get("tcp-k*"), "tcp-keepalive=300");
+        assert_eq!(get("key-load-d*"), "");
+        assert_eq!(get("key-load-delay"), "key-load-delay=0");
         assert_eq!(get("nothing"), "");
         assert_eq!(get("nothing*"), "");
         let all = config.get("*");

@@ -7,8 +7,9 @@ use super::load::{Origin, Setting};
 /// Stronger prefixes come later.
 const PREFIXES: [&str; 2] = ["DFLY_", "DARNER_"];
 
-/// Names that are no flags but known to Dragonfly, which sets nothing by them here.
-const IGNORED: &[&str] = &["DEV_ENV"];
+/// Names that are no flags: one that Dragonfly knows and that sets nothing here, and how the server
+/// tells its process in the background that it is there.
+const IGNORED: &[&str] = &["DEV_ENV", "DAEMON"];
 
 /// The settings in the environment, weakest first, and warnings about names that are no flags.
 pub(super) fn parse(variables: &[(String, String)]) -> (Vec<Setting>, Vec<String>) {

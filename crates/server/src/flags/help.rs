@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn short_and_full() {
         let (short, full) = (answer(Question::Help), answer(Question::HelpFull));
-        assert!(short.contains("\nNetwork and connections:\n  --port=N\n"));
+        assert!(short.contains("\nNetwork and connections:\n  --port=N *\n"));
         assert!(short.contains("  --maxmemory=SIZE *\n"));
         assert!(short.contains("In Redis: databases. Default: 16."));
         assert!(short.len() < full.len());

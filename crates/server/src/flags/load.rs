@@ -187,6 +187,7 @@ pub fn load(
         let text = files
             .read(path)
             .map_err(|error| LoadError::file(path, error))?;
+        loader.loaded.config = conf_file::defaults();
         loader.apply_all(conf_file::parse(path, &text, files)?)?;
         loader.loaded.conf_path = Some(path.clone()).filter(|path| path != "-");
     }
@@ -194,20 +195,20 @@ pub fn load(
     loader.loaded.warnings.extend(warnings);
     loader.apply_all(settings)?;
     loader.apply_all(line.settings)?;
+    loader.warn_of_what_has_no_effect();
     Ok(Start::Run(Box::new(loader.loaded)))
 }
 
 struct Loader<'a> {
     loaded: Loaded,
     files: &'a dyn Files,
-    /// Flags of which each further setting of the same source is an addition.
+    /// Flags of which each further setting is an addition, on the command line to those of the
+    /// redis.conf, as in Redis. A variable of the environment starts anew.
     begun: Vec<&'static Flag>,
 }
 
 impl Loader<'_> {
-    /// Applies the settings of one source.
     fn apply_all(&mut self, settings: Vec<Setting>) -> Result<(), LoadError> {
-        self.begun.clear();
         settings
             .into_iter()
             .try_for_each(|setting| self.apply(setting, 0))
@@ -245,12 +246,15 @@ impl Loader<'_> {
             origin,
         } = setting;
         let mut text = match words.as_slice() {
+            // A list without words is an empty one, as in Redis: `save` alone.
+            [] if flag.takes_words => String::new(),
             [] => return Err(rejected(origin, name, "a value is missing")),
             [word] => word.clone(),
             words if flag.takes_words => words.join(" "),
             _ => return Err(rejected(origin, name, "wrong number of arguments")),
         };
-        let is_begun = self.begun.iter().any(|begun| std::ptr::eq(*begun, flag));
+        let is_variable = matches!(origin, Origin::Environment(_));
+        let is_begun = !is_variable && self.begun.iter().any(|begun| std::ptr::eq(*begun, flag));
         if flag.accumulates && is_begun && !text.is_empty() {
             text = format!("{} {text}", flag.value(&self.loaded.config));
         }
@@ -265,6 +269,20 @@ impl Loader<'_> {
                 Ok(())
             }
             Err(why) => Err(LoadError::Rejected { origin, name, why }),
+        }
+    }
+
+    fn warn_of_what_has_no_effect(&mut self) {
+        let (config, defaults) = (&self.loaded.config, Config::default());
+        let is_set = |flag: &&Flag| flag.value(config) != flag.value(&defaults);
+        let names: Vec<&str> = flags()
+            .filter(|flag| flag.is_inert)
+            .filter(is_set)
+            .map(Flag::preferred_name)
+            .collect();
+        if !names.is_empty() {
+            let warning = format!("accepted, without effect yet: {}", names.join(", "));
+            self.loaded.warnings.push(warning);
         }
     }
 
@@ -451,15 +469,33 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn save_points_of_one_source_add_up() {
+    fn who_comes_from_redis_is_protected() {
+        let files = FakeFiles::new(&[("a", "port 1"), ("b", "protected-mode no")]);
+        let is_protected = |line: &str| {
+            let loaded = start(line, &[], &files).unwrap();
+            loaded.config.network.protected_mode
+        };
+        assert!(!is_protected(""));
+        assert!(is_protected("a"));
+        assert!(!is_protected("b"));
+        assert!(!is_protected("a --protected-mode no"));
+    }
+
+    #[test]
+    fn save_points_add_up() {
         let files = FakeFiles::new(&[("redis.conf", "save 900 1\nsave 300 10")]);
-        let points = |line: &str| start(line, &[], &files).unwrap().config.persistence.save;
+        let start = |line: &str, variables| start(line, variables, &files).unwrap();
+        let points = |line: &str| start(line, &[]).config.persistence.save;
         let point = |seconds, changes| SavePoint { seconds, changes };
         assert_eq!(points("redis.conf"), [point(900, 1), point(300, 10)]);
-        assert_eq!(points("redis.conf --save 1 2"), [point(1, 2)]);
+        let all = [point(900, 1), point(300, 10), point(1, 2)];
+        assert_eq!(points("redis.conf --save 1 2"), all);
+        let loaded = start("redis.conf", &[("DFLY_save", "1 2")]);
+        assert_eq!(loaded.config.persistence.save, [point(1, 2)]);
         assert_eq!(points("--save 1 2 --save 3 4"), [point(1, 2), point(3, 4)]);
         assert_eq!(points("--save 1 2 --save '' --save 3 4"), [point(3, 4)]);
         assert_eq!(points("redis.conf --save ''"), []);
+        assert_eq!(points("redis.conf --save"), []);
     }
 
     #[test]
@@ -480,12 +516,20 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_has_no_effect_is_said_once() {
+        let line = "--uring_disable_iowait --daemonize --oom-score-adj yes --dynamic-hz yes";
+        let warnings = from_line(line).unwrap().warnings;
+        let warning = "accepted, without effect yet: uring_disable_iowait, oom-score-adj";
+        assert_eq!(warnings, [warning]);
+    }
+
+    #[test]
     fn an_empty_variable_is_an_unset_one() {
         let variables = [("DFLY_maxmemory", ""), ("DFLY_dbfilename", "")];
         let loaded = start("", &variables, &FakeFiles::default()).unwrap();
         assert_eq!(loaded.config.memory.maxmemory, 0);
         assert_eq!(loaded.config.persistence.dbfilename, "");
-        assert_eq!(loaded.warnings.len(), 1);
+        assert!(loaded.warnings[0].starts_with("environment variable DFLY_maxmemory is empty"));
     }
 
     #[test]

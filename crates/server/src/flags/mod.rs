@@ -24,13 +24,12 @@ mod topics;
 pub use config::{Config, ConfigError};
 pub use load::{Files, LoadError, Loaded, RealFiles, Start, load, load_from_process};
 pub use table::{Flag, Mutable};
+pub use topics::monitoring::Monitoring;
 pub use topics::network::Network;
 
 /// The enums and structs that fields of the configuration have.
 pub mod values {
-    pub use super::special::{
-        KeyspaceEvents, MemoryShare, OutputBufferLimit, OutputBufferLimits, SavePoint,
-    };
+    pub use super::special::{MemoryShare, OutputBufferLimit, OutputBufferLimits, SavePoint};
     pub use super::topics::cluster::{ClusterMode, EndpointType};
     pub use super::topics::memory::MaxmemoryPolicy;
     pub use super::topics::monitoring::{LogLevel, SyslogFacility};

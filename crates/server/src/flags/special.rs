@@ -1,5 +1,7 @@
 //! Values with a syntax of their own: save points, output buffer limits, event classes.
 
+use store::EventClasses;
+
 use super::codec::{Codec, Rejected, Style, parse_memory};
 
 /// Save after `seconds` if at least `changes` keys have changed by then.
@@ -168,67 +170,23 @@ impl Codec<OutputBufferLimits> for BufferLimits {
     }
 }
 
-/// Which keyspace events are published: a set of the classes that
-/// `notify-keyspace-events` names with letters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyspaceEvents(u16);
-
-impl KeyspaceEvents {
-    /// The letters in the order in which Redis shows them, a bit each.
-    const LETTERS: &'static [u8] = b"g$lshzxetdnKEm";
-    /// `A` stands for these.
-    const ALL: u16 = (1 << 10) - 1;
-
-    /// Whether the class with this letter is on.
-    #[inline]
-    pub fn has(self, letter: u8) -> bool {
-        Self::bit(letter).is_some_and(|bit| self.0 & bit != 0)
-    }
-
-    /// Whether no event of any class can be published: neither to the keys' nor to the events'
-    /// channels.
-    #[inline]
-    pub fn is_silent(self) -> bool {
-        !self.has(b'K') && !self.has(b'E')
-    }
-
-    fn bit(letter: u8) -> Option<u16> {
-        let index = Self::LETTERS.iter().position(|&known| known == letter)?;
-        Some(1 << index)
-    }
-
-    fn letters(self) -> String {
-        let (all, rest) = if self.0 & Self::ALL == Self::ALL {
-            ("A", self.0 & !Self::ALL)
-        } else {
-            ("", self.0)
-        };
-        let on = Self::LETTERS
-            .iter()
-            .filter(|&&letter| Self(rest).has(letter));
-        all.chars()
-            .chain(on.map(|&letter| letter as char))
-            .collect()
-    }
-}
-
 /// `KEA`, `Ex` and the like.
-pub(super) struct EventClasses;
+pub(super) struct EventLetters;
 
-impl Codec<KeyspaceEvents> for EventClasses {
-    fn parse(&self, text: &str, _: &KeyspaceEvents) -> Result<KeyspaceEvents, Rejected> {
+impl Codec<EventClasses> for EventLetters {
+    fn parse(&self, text: &str, _: &EventClasses) -> Result<EventClasses, Rejected> {
         const WHY: &str = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
-        let mut events = 0;
+        let mut classes = EventClasses::default();
         for letter in text.bytes() {
-            events |= match letter {
-                b'A' => KeyspaceEvents::ALL,
-                letter => KeyspaceEvents::bit(letter).ok_or(Rejected::new(WHY))?,
-            };
+            classes = classes.and(match letter {
+                b'A' => EventClasses::ALL,
+                letter => EventClasses::named(letter).ok_or(Rejected::new(WHY))?,
+            });
         }
-        Ok(KeyspaceEvents(events))
+        Ok(classes)
     }
 
-    fn show(&self, value: &KeyspaceEvents, _: Style) -> String {
+    fn show(&self, value: &EventClasses, _: Style) -> String {
         value.letters()
     }
 
@@ -401,13 +359,10 @@ mod tests {
             ("", ""),
         ];
         for (text, shown) in cases {
-            let events = EventClasses
-                .parse(text, &KeyspaceEvents::default())
-                .unwrap();
-            assert_eq!(EventClasses.show(&events, Style::Redis), shown, "{text}");
-            assert_eq!(events.is_silent(), !text.contains(['K', 'E']), "{text}");
+            let classes = EventLetters.parse(text, &EventClasses::default()).unwrap();
+            assert_eq!(EventLetters.show(&classes, Style::Redis), shown, "{text}");
         }
-        assert!(EventClasses.parse("Q", &KeyspaceEvents::default()).is_err());
+        assert!(EventLetters.parse("Q", &EventClasses::default()).is_err());
     }
 
     #[test]

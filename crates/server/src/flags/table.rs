@@ -40,6 +40,8 @@ pub struct Flag {
     pub is_inert: bool,
     /// When it may be set.
     pub mutable: Mutable,
+    /// Whether CONFIG GET shows it only to who asks for it by name.
+    pub is_hidden: bool,
     /// Whether its value is nobody's business: to be left out of logs.
     pub is_secret: bool,
     pub(super) doc: &'static [&'static str],
@@ -82,6 +84,14 @@ impl Flag {
     pub(super) const fn inert(self, _: &[&str]) -> Self {
         Self {
             is_inert: true,
+            ..self
+        }
+    }
+
+    /// CONFIG GET doesn't show it among others.
+    pub(super) const fn hidden(self, _: &[&str]) -> Self {
+        Self {
+            is_hidden: true,
             ..self
         }
     }
@@ -175,6 +185,7 @@ macro_rules! entry {
             redis: &[],
             is_inert: false,
             mutable: $crate::flags::table::Mutable::AtStart,
+            is_hidden: false,
             is_secret: false,
             doc: &[$($doc),+],
             takes_words: $crate::flags::table::takes_words::<$type, _>(&$codec),

@@ -72,10 +72,19 @@ pub(super) const COMMANDS: &[SessionCommand] = &[
 ];
 
 fn ping(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
-    match call.args.len() {
-        1 => reply.simple("PONG"),
-        2 => reply.bulk(call.args.at(1)),
-        _ => return Err(CommandError::wrong_arity("ping")),
+    let message = call.args.get(1);
+    if call.args.len() > 2 {
+        return Err(CommandError::wrong_arity("ping"));
+    }
+    if call.conn.session.only_listens() {
+        reply.array(2);
+        reply.bulk(b"pong");
+        reply.bulk(message.unwrap_or_default());
+    } else {
+        match message {
+            None => reply.simple("PONG"),
+            Some(message) => reply.bulk(message),
+        }
     }
     Ok(Outcome::Done)
 }
@@ -103,6 +112,8 @@ fn quit(_: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandE
 
 fn reset(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     end_monitor(call.shared, call.conn);
+    call.thread.unsubscribe_all(call.conn);
+    call.thread.untrack(call.conn);
     multi::abandon(call);
     let needs_password = !call.shared.config().security.requirepass.is_empty();
     let session = &mut call.conn.session;

@@ -6,6 +6,7 @@ mod connection;
 mod help;
 mod monitor;
 mod multi;
+mod pubsub;
 
 use std::sync::Arc;
 
@@ -16,14 +17,16 @@ use store::{Txn, WatchFlag};
 use crate::admin;
 use crate::clients::flag;
 use crate::conn::Conn;
+use crate::pubsub::Subscriptions;
 use crate::shared::Shared;
 use crate::table::Entry;
 use crate::thread::Thread;
+use crate::tracking::ClientTracking;
 
 pub(crate) use auth::DEFAULT_USER;
 pub(crate) use help::help;
 pub use multi::{Multi, Watch};
-pub(crate) use multi::{drop_watches, lock_for_exec, queue};
+pub(crate) use multi::{OUT_OF_MEMORY, drop_watches, lock_for_exec, queue};
 
 /// Everything that a session command may use.
 pub struct Call<'a, 's> {
@@ -65,6 +68,7 @@ pub const FAMILIES: &[&[SessionCommand]] = &[
     client::COMMANDS,
     monitor::COMMANDS,
     multi::COMMANDS,
+    pubsub::COMMANDS,
     admin::COMMANDS,
 ];
 
@@ -99,6 +103,10 @@ pub struct Session {
     pub multi: Option<Box<Multi>>,
     /// Its watched keys.
     pub watch: Option<Watch>,
+    /// What it listens to.
+    pub(crate) subscriptions: Subscriptions,
+    /// What it wants to be told of keys that it caches.
+    pub(crate) tracking: Option<Box<ClientTracking>>,
     /// Its EXEC is at work: nothing may make it wait.
     pub in_exec: bool,
 }
@@ -130,7 +138,23 @@ impl Session {
     /// Nothing about it needs a check before a command runs: the usual case.
     #[inline(always)]
     pub fn is_plain(&self) -> bool {
-        self.authenticated && self.multi.is_none() && self.reply_mode == ReplyMode::On
+        self.authenticated
+            && self.multi.is_none()
+            && self.reply_mode == ReplyMode::On
+            && !self.only_listens()
+    }
+
+    /// It has subscribed to something and its protocol can't tell messages from replies: it may run
+    /// few commands.
+    #[inline(always)]
+    pub fn only_listens(&self) -> bool {
+        self.has(flag::PUBSUB) && !self.resp3
+    }
+
+    /// The client that reads its tracking messages, 0 for itself, -1 when there are none.
+    pub(crate) fn redirect(&self) -> i64 {
+        let tracking = self.tracking.as_ref();
+        tracking.map_or(-1, |tracking| tracking.redirect as i64)
     }
 
     /// Adds a key to those that make EXEC fail when they change.

@@ -14,6 +14,9 @@ use crate::session::{Call, Outcome, Session, SessionCommand};
 use crate::shared::Shared;
 use crate::table::{Entry, Place};
 
+/// What a command that may need memory answers when there is no more.
+pub(crate) const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory'.";
+
 /// Commands between MULTI and EXEC.
 #[derive(Debug, Default)]
 pub struct Multi {
@@ -201,6 +204,12 @@ fn exec(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comma
         }
         reply.null_array();
         return Ok(Outcome::Done);
+    }
+    if multi.flags & flags::DENYOOM != 0 && call.thread.is_full && call.thread.look_at_memory() {
+        forget_watches(call);
+        return Err(CommandError::Made(format!(
+            "EXECABORT Transaction discarded because of: {OUT_OF_MEMORY}"
+        )));
     }
     reply.array(multi.len());
     call.txn.begin_group();

@@ -1,7 +1,6 @@
 //! Waiting for keys and serving those who wait, see [`crate::blocked`].
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::{Held, Txn};
 use crate::blocked::{AtEnd, Blocked, Served, Wait};
@@ -53,6 +52,12 @@ impl Txn<'_> {
         }
     }
 
+    /// Whether the shard of `key` is locked: one who serves a waiting client holds only that of the
+    /// key with news, see [`Served::Needs`].
+    pub fn can_touch(&self, key: &[u8]) -> bool {
+        self.holds(self.store.shard_of(key, self.store.hash(key)))
+    }
+
     /// What the command that has just run wants to wait for.
     #[inline(always)]
     pub fn take_wait(&mut self) -> Option<Wait> {
@@ -64,7 +69,7 @@ impl Txn<'_> {
         self.in_db(blocked.db(), |txn| {
             for key in blocked.keys() {
                 let shard = txn.store.shard_of(key, txn.store.hash(key));
-                txn.store.watching.fetch_add(1, Ordering::Relaxed);
+                txn.store.observers().watch();
                 txn.part(shard).wait_for(key, blocked);
             }
         });
@@ -76,7 +81,7 @@ impl Txn<'_> {
         for key in blocked.keys() {
             let shard = store.shard_of(key, store.hash(key));
             store.visit(shard, |data| data.db(blocked.db()).end_wait(key, blocked));
-            store.watching.fetch_sub(1, Ordering::Relaxed);
+            store.observers().unwatch();
         }
     }
 
@@ -129,7 +134,7 @@ impl Txn<'_> {
         if self.holds(shard) {
             return true;
         }
-        if !self.store.shards[shard].lock.try_lock() {
+        if !self.store.shards[shard].lock.try_lock(self.holder) {
             return false;
         }
         self.held = match std::mem::replace(&mut self.held, Held::Nothing) {

@@ -25,7 +25,7 @@ impl Txn<'_> {
             matches!(self.held, Held::Nothing),
             "a shard may only be waited for with nothing in hand"
         );
-        while !self.store.shards[shard].lock.spin_lock() {
+        while !self.store.shards[shard].lock.spin_lock(self.holder) {
             yield_now();
         }
         self.held = Held::One(shard);
@@ -106,6 +106,7 @@ impl Txn<'_> {
             }
         }
         self.dirty += 1;
+        self.flushed = true;
         removed
     }
 
@@ -138,6 +139,8 @@ impl Txn<'_> {
             self.in_db(db, Self::tell_all_waiting);
         }
         self.dirty += 1;
+        // Clients' caches don't know databases.
+        self.flushed = true;
     }
 
     /// Every key of the selected database that someone waits for may be news.

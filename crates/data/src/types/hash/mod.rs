@@ -55,6 +55,20 @@ impl Default for Hash {
 }
 
 impl Hash {
+    /// Starts loading the bucket of a field, where there are buckets.
+    pub fn prefetch_bucket(&self, field: &[u8]) {
+        if let Self::Large(large) = self {
+            large.prefetch_bucket(field);
+        }
+    }
+
+    /// Starts loading the entry of a field, once its bucket is there.
+    pub fn prefetch_entry(&self, field: &[u8]) {
+        if let Self::Large(large) = self {
+            large.prefetch_entry(field);
+        }
+    }
+
     /// How it is kept, as OBJECT ENCODING names it.
     pub fn encoding(&self) -> &'static str {
         self.view().encoding()

@@ -14,10 +14,11 @@ use commands::spec::{Group, Scope};
 use commands::{CommandError, Spec};
 use protocol::{Reply, number};
 
-use super::{ADMIN, NO_SNAPSHOTS, is_local, plain};
+use super::{ADMIN, NO_SNAPSHOTS, config, plain};
+use crate::flags::rewrite::Missing;
 use crate::flags::values::AllowedFor;
 use crate::identity::random_id;
-use crate::log::say;
+use crate::log::warn;
 use crate::session::{Call, Outcome, SessionCommand};
 
 /// DEBUG subcommand [argument ...]
@@ -54,6 +55,17 @@ const SUBCOMMANDS: &[Subcommand] = &[
         summary: "Change the replication id.",
         run: |call, reply| {
             *call.shared.admin.replication_id() = random_id();
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
+        name: "CONFIG-REWRITE-FORCE-ALL",
+        arity: 2,
+        syntax: "",
+        summary: "Rewrite the configuration file with a line for every flag.",
+        run: |call, reply| {
+            config::rewrite_conf(call.shared, Missing::All)?;
             reply.ok();
             Ok(())
         },
@@ -105,7 +117,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
         syntax: "<message>",
         summary: "Write <message> to the server log.",
         run: |call, reply| {
-            say(&String::from_utf8_lossy(call.args.at(2)));
+            let text = String::from_utf8_lossy(call.args.at(2));
+            warn(&format!("DEBUG LOG: {text}"));
             reply.ok();
             Ok(())
         },
@@ -116,6 +129,31 @@ const SUBCOMMANDS: &[Subcommand] = &[
         syntax: "<key>",
         summary: "Show low-level info about a key and its value.",
         run: object::object,
+    },
+    Subcommand {
+        name: "PAUSE-CRON",
+        arity: 3,
+        syntax: "<0|1>",
+        summary: "Stop periodic work.",
+        run: |call, reply| {
+            let pause = call.args.at(2) == b"1";
+            call.shared
+                .admin
+                .cron_paused
+                .store(pause, Ordering::Relaxed);
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
+        name: "QUICKLIST-PACKED-THRESHOLD",
+        arity: 3,
+        syntax: "<size>",
+        summary: "Do nothing: long elements are kept as others are.",
+        run: |_, reply| {
+            reply.ok();
+            Ok(())
+        },
     },
     Subcommand {
         name: "POPULATE",
@@ -165,7 +203,7 @@ fn debug(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comm
     let is_allowed = match call.thread.config.security.enable_debug_command {
         AllowedFor::Yes => true,
         AllowedFor::No => false,
-        AllowedFor::Local => is_local(&call.conn.info),
+        AllowedFor::Local => call.conn.info.socket.is_local(),
     };
     if !is_allowed {
         return Err(CommandError::Text(

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use reactor::usage;
 
 use super::Text;
+use crate::clients::flag;
 use crate::flags::Config;
 use crate::identity::{DARNER_VERSION, REDIS_VERSION};
 use crate::session::Call;
@@ -82,6 +83,7 @@ pub(super) fn clients(call: &Call<'_, '_>, text: &mut Text) {
     let watching = all
         .iter()
         .map(|client| client.watching.load(Ordering::Relaxed));
+    let with = |flags| all.iter().filter(|client| client.has(flags)).count();
     text.fields(&[
         ("connected_clients", &all.len()),
         ("cluster_connections", &0),
@@ -98,8 +100,8 @@ pub(super) fn clients(call: &Call<'_, '_>, text: &mut Text) {
             "blocked_clients",
             &load(&shared.shared_stats.blocked_clients),
         ),
-        ("tracking_clients", &0),
-        ("pubsub_clients", &0),
+        ("tracking_clients", &shared.tracking.clients()),
+        ("pubsub_clients", &with(flag::PUBSUB)),
         (
             "watching_clients",
             &watching.clone().filter(|&keys| keys > 0).count(),

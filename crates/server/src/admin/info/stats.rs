@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use store::stats::{Counter, Stats};
 
 use super::Text;
+use crate::pubsub::Kind;
 use crate::rates::Rate;
 use crate::session::Call;
 use crate::shared::Shared;
@@ -58,7 +59,7 @@ pub(super) fn stats(call: &Call<'_, '_>, text: &mut Text) {
     ]);
     text.field("keyspace_hits", keys(|stats| &stats.hits));
     text.field("keyspace_misses", keys(|stats| &stats.misses));
-    text.zeros(&ABSENT);
+    listening(shared, text);
     text.fields(&[
         ("unexpected_error_replies", &0),
         ("total_error_replies", &sum(|stats| &stats.error_replies)),
@@ -92,10 +93,7 @@ pub(super) fn stats(call: &Call<'_, '_>, text: &mut Text) {
 }
 
 /// Counts of what doesn't exist yet.
-const ABSENT: [&str; 18] = [
-    "pubsub_channels",
-    "pubsub_patterns",
-    "pubsubshard_channels",
+const ABSENT: [&str; 10] = [
     "latest_fork_usec",
     "total_forks",
     "migrate_cached_sockets",
@@ -106,12 +104,26 @@ const ABSENT: [&str; 18] = [
     "active_defrag_key_misses",
     "total_active_defrag_time",
     "current_active_defrag_time",
-    "tracking_total_keys",
-    "tracking_total_items",
-    "tracking_total_prefixes",
-    "total_blocked_on_scripts",
-    "total_pipelined_commands",
 ];
+
+/// What clients wait to be told, and what comes next and isn't there.
+fn listening(shared: &Shared, text: &mut Text) {
+    let pubsub = &shared.pubsub;
+    text.fields(&[
+        ("pubsub_channels", &pubsub.len(Kind::Channel)),
+        ("pubsub_patterns", &pubsub.len(Kind::Pattern)),
+        ("pubsubshard_channels", &pubsub.len(Kind::ShardChannel)),
+    ]);
+    text.zeros(&ABSENT);
+    let tracking = &shared.tracking;
+    text.fields(&[
+        ("tracking_total_keys", &tracking.keys()),
+        ("tracking_total_items", &tracking.items()),
+        ("tracking_total_prefixes", &tracking.prefixes()),
+        ("total_blocked_on_scripts", &0),
+        ("total_pipelined_commands", &0),
+    ]);
+}
 
 fn rates(shared: &Shared, text: &mut Text, input: u64, output: u64) {
     let rates = shared.admin.rates();

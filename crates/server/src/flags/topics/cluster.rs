@@ -20,33 +20,34 @@ topic! {
     cluster: Cluster, "Cluster";
 
     /// Empty, `emulated` (a single node that answers cluster clients) or `yes`.
-    cluster_mode: ClusterMode = ClusterMode::Off, OneOf;
+    cluster_mode: ClusterMode = ClusterMode::Off, OneOf, inert();
 
     /// Redis's name for cluster mode.
-    cluster_enabled: bool = false, Yes, redis("cluster-enabled");
+    cluster_enabled: bool = false, Yes, redis("cluster-enabled"), inert();
 
     /// Address told to cluster clients.
-    cluster_announce_ip: String = String::new(), Text, redis("cluster-announce-ip"), runtime();
+    cluster_announce_ip: String = String::new(), Text,
+        redis("cluster-announce-ip"), runtime(), inert();
 
     /// Port told to cluster clients; 0 = the real one.
-    cluster_announce_port: u16 = 0, U16, redis("cluster-announce-port"), runtime();
+    cluster_announce_port: u16 = 0, U16, redis("cluster-announce-port"), runtime(), inert();
 
     /// TLS port told to cluster clients; 0 = the real one.
-    cluster_announce_tls_port: u16 = 0, U16, redis("cluster-announce-tls-port"), runtime();
+    cluster_announce_tls_port: u16 = 0, U16, redis("cluster-announce-tls-port"), runtime(), inert();
 
     /// Port of the cluster bus told to other nodes; 0 = the real one.
     cluster_announce_bus_port: u16 = 0, U16, redis("cluster-announce-bus-port"), runtime(), inert();
 
     /// Host name told to cluster clients.
     cluster_announce_hostname: String = String::new(), Checked("HOST", host_name),
-        redis("cluster-announce-hostname"), runtime();
+        redis("cluster-announce-hostname"), runtime(), inert();
 
     /// Whether clients are sent to an address, a host name, or back where they came from.
     cluster_preferred_endpoint_type: EndpointType = EndpointType::Ip, OneOf,
-        redis("cluster-preferred-endpoint-type"), runtime();
+        redis("cluster-preferred-endpoint-type"), runtime(), inert();
 
     /// Stable node id.
-    cluster_node_id: String = String::new(), Text;
+    cluster_node_id: String = String::new(), Text, inert();
 
     /// Port of the cluster bus; 0 = port + 10000.
     cluster_port: u16 = 0, U16, redis("cluster-port"), inert();

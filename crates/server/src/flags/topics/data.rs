@@ -3,8 +3,9 @@
 use store::Thresholds;
 
 use crate::flags::codec::{ANY, Codec, I32, I63, Memory, N31, N63, Text, U32, Yes};
-use crate::flags::special::{EventClasses, KeyspaceEvents};
+use crate::flags::special::EventLetters;
 use crate::flags::table::topic;
+use store::EventClasses;
 
 topic! {
     /// Encodings of values, and limits of commands on them.
@@ -15,7 +16,7 @@ topic! {
 
     /// Which changes of keys are published to the channels of the keys (K) and of the events (E);
     /// A = most of them.
-    notify_keyspace_events: KeyspaceEvents = KeyspaceEvents::default(), EventClasses,
+    notify_keyspace_events: EventClasses = EventClasses::default(), EventLetters,
         redis("notify-keyspace-events"), runtime();
 
     /// Longest hash kept as one packed blob.

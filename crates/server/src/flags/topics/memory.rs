@@ -30,23 +30,24 @@ topic! {
         redis("maxmemory-policy"), runtime();
 
     /// Keys looked at for each one evicted.
-    maxmemory_samples: u32 = 5, Int(1, i32::MAX as i64), redis("maxmemory-samples"), runtime();
+    maxmemory_samples: u32 = 5, Int(1, i32::MAX as i64),
+        redis("maxmemory-samples"), runtime(), inert();
 
     /// How much latency eviction may cost.
     maxmemory_eviction_tenacity: u32 = 10, Int(0, 100),
         redis("maxmemory-eviction-tenacity"), runtime(), inert();
 
     /// Evict instead of refusing writes when near the cap.
-    cache_mode: bool = false, Yes;
+    cache_mode: bool = false, Yes, inert();
 
     /// How many hits saturate the counter of an LFU policy.
-    lfu_log_factor: u32 = 10, N31, redis("lfu-log-factor"), runtime();
+    lfu_log_factor: u32 = 10, N31, redis("lfu-log-factor"), runtime(), inert();
 
     /// Minutes in which that counter loses one.
-    lfu_decay_time: u32 = 1, N31, redis("lfu-decay-time"), runtime();
+    lfu_decay_time: u32 = 1, N31, redis("lfu-decay-time"), runtime(), inert();
 
     /// How much CPU goes into finding expired keys.
-    active_expire_effort: u32 = 1, Int(1, 10), redis("active-expire-effort"), runtime();
+    active_expire_effort: u32 = 1, Int(1, 10), redis("active-expire-effort"), runtime(), inert();
 
     /// Number of databases.
     dbnum: u32 = 16, Int(1, 1024), redis("databases");
@@ -74,19 +75,21 @@ topic! {
     table_growth_margin: f64 = 0.15, Float(0.0, 1e9), runtime(), inert();
 
     /// Free evicted values in the background.
-    lazyfree_lazy_eviction: bool = false, Yes, redis("lazyfree-lazy-eviction"), runtime();
+    lazyfree_lazy_eviction: bool = false, Yes, redis("lazyfree-lazy-eviction"), runtime(), inert();
 
     /// Free expired values in the background.
-    lazyfree_lazy_expire: bool = false, Yes, redis("lazyfree-lazy-expire"), runtime();
+    lazyfree_lazy_expire: bool = false, Yes, redis("lazyfree-lazy-expire"), runtime(), inert();
 
     /// Free overwritten values in the background.
-    lazyfree_lazy_server_del: bool = false, Yes, redis("lazyfree-lazy-server-del"), runtime();
+    lazyfree_lazy_server_del: bool = false, Yes,
+        redis("lazyfree-lazy-server-del"), runtime(), inert();
 
     /// DEL frees like UNLINK.
-    lazyfree_lazy_user_del: bool = false, Yes, redis("lazyfree-lazy-user-del"), runtime();
+    lazyfree_lazy_user_del: bool = false, Yes, redis("lazyfree-lazy-user-del"), runtime(), inert();
 
     /// FLUSHALL without an argument is asynchronous.
-    lazyfree_lazy_user_flush: bool = false, Yes, redis("lazyfree-lazy-user-flush"), runtime();
+    lazyfree_lazy_user_flush: bool = false, Yes,
+        redis("lazyfree-lazy-user-flush"), runtime(), inert();
 
     /// UNLINK frees asynchronously.
     unlink_experimental_async: bool = true, Yes, inert();

@@ -29,16 +29,16 @@ topic! {
     monitoring: Monitoring, "Monitoring and logs";
 
     /// Extra port for HTTP and RESP administration.
-    admin_port: u16 = 0, U16;
+    admin_port: u16 = 0, U16, inert();
 
     /// Address of the admin port.
-    admin_bind: String = String::new(), Text;
+    admin_bind: String = String::new(), Text, inert();
 
     /// No password on the admin port.
-    admin_nopass: bool = false, Yes;
+    admin_nopass: bool = false, Yes, inert();
 
     /// HTTP console on the main port.
-    primary_port_http_enabled: bool = true, Yes;
+    primary_port_http_enabled: bool = true, Yes, inert();
 
     /// POST /api.
     expose_http_api: bool = false, Yes, inert();
@@ -69,10 +69,10 @@ topic! {
     /// Milliseconds from which an event goes into LATENCY; 0 = none does.
     latency_monitor_threshold: u64 = 0, N63, redis("latency-monitor-threshold"), runtime();
 
-    /// What is logged.
+    /// The least urgent level that is logged.
     loglevel: LogLevel = LogLevel::Notice, OneOf, redis("loglevel"), runtime();
 
-    /// Where to log; empty = standard output.
+    /// File to log to; empty = standard output.
     logfile: String = String::new(), Text, redis("logfile");
 
     /// Log to the system's log.
@@ -85,10 +85,10 @@ topic! {
     syslog_facility: SyslogFacility = SyslogFacility::Local0, OneOf,
         redis("syslog-facility"), inert();
 
-    /// Copy logs to stderr.
+    /// Log to standard error besides the file.
     alsologtostderr: bool = false, Yes;
 
-    /// Log to stderr instead of files.
+    /// Log to standard error only.
     logtostderr: bool = false, Yes;
 
     /// Folder for log files.

@@ -11,17 +11,17 @@ topic! {
     network: Network, "Network and connections";
 
     /// TCP port of the Redis protocol; 0 turns TCP off, -1 picks a free port.
-    port: i32 = 6379, Int(-1, 65535), redis("port");
+    port: i32 = 6379, Int(-1, 65535), redis("port"), runtime();
 
     /// Addresses to listen on. `*` is every IPv4 and `::*` every IPv6 address; one that begins
-    /// with `-` may be missing. Empty means every address.
-    bind: Vec<String> = vec!["*".to_string(), "-::*".to_string()], Words, redis("bind");
+    /// with `-` may be missing. Empty turns TCP off.
+    bind: Vec<String> = vec!["*".to_string(), "-::*".to_string()], Words, redis("bind"), runtime();
 
     /// Address that connections to other servers come from.
     bind_source_addr: String = String::new(), Text, redis("bind-source-addr"), runtime(), inert();
 
-    /// Without a password and without `bind`, serve this machine only. Off by default as in
-    /// Dragonfly, on in the redis.conf that comes with Redis.
+    /// Without a password, serve this machine only. Off as in Dragonfly; with a redis.conf that
+    /// doesn't mention it, on as in Redis.
     protected_mode: bool = false, Yes, redis("protected-mode"), runtime();
 
     /// Path of a Unix socket to listen on.
@@ -31,7 +31,7 @@ topic! {
     unixsocketperm: u32 = 0, Octal, redis("unixsocketperm");
 
     /// Port told to cluster clients and to the master instead of the real one.
-    announce_port: u16 = 0, U16, runtime();
+    announce_port: u16 = 0, U16, runtime(), inert();
 
     /// Port of the memcached text protocol; 0 = off.
     memcached_port: u32 = 0, U32, inert();
@@ -64,7 +64,7 @@ topic! {
     tcp_keepalive: u32 = 300, N31, redis("tcp-keepalive"), runtime();
 
     /// TCP_USER_TIMEOUT in ms; 0 = system default.
-    tcp_user_timeout: u32 = 0, U32, inert();
+    tcp_user_timeout: u32 = 0, U32;
 
     /// Set TCP_NODELAY on client sockets.
     tcp_nodelay: bool = true, Yes;

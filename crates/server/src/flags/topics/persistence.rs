@@ -36,30 +36,31 @@ topic! {
     persistence: Persistence, "Snapshots and append-only file";
 
     /// Where snapshots lie: a directory, or the address of a bucket (s3://, gs://).
-    dir: String = ".".to_string(), Text, redis("dir"), protected();
+    dir: String = ".".to_string(), Text, redis("dir"), protected(), inert();
 
     /// Name of the snapshot; {timestamp}, {Y}, {m} and {d} are filled in. Empty = neither save
     /// nor load.
     dbfilename: String = "dump.rdb".to_string(), Checked("FILE", file_name),
-        redis("dbfilename"), protected();
+        redis("dbfilename"), protected(), inert();
 
     /// When to save: after so many seconds if so many keys have changed. Empty = never.
     save: Vec<SavePoint> = redis_save_points(), SavePoints, redis("save"), runtime();
 
     /// When to save, as a cron expression.
-    snapshot_cron: String = String::new(), Text, runtime();
+    snapshot_cron: String = String::new(), Text, runtime(), inert();
 
     /// Dragonfly's former way to say when to save. See snapshot_cron.
     save_schedule: String = String::new(), Text, inert();
 
     /// Refuse writes while saving fails.
-    stop_writes_on_bgsave_error: bool = true, Yes, redis("stop-writes-on-bgsave-error"), runtime();
+    stop_writes_on_bgsave_error: bool = true, Yes,
+        redis("stop-writes-on-bgsave-error"), runtime(), inert();
 
     /// Compress long strings in snapshots.
-    rdbcompression: bool = true, Yes, redis("rdbcompression"), runtime();
+    rdbcompression: bool = true, Yes, redis("rdbcompression"), runtime(), inert();
 
     /// Write and check the checksum of snapshots.
-    rdbchecksum: bool = true, Yes, redis("rdbchecksum");
+    rdbchecksum: bool = true, Yes, redis("rdbchecksum"), inert();
 
     /// Whether values that come with RESTORE or a snapshot are checked in depth.
     sanitize_dump_payload: SanitizeDumpPayload = SanitizeDumpPayload::No, OneOf,
@@ -73,38 +74,40 @@ topic! {
     rdb_del_sync_files: bool = false, Yes, redis("rdb-del-sync-files"), runtime(), inert();
 
     /// Keep an append-only file of all writes.
-    appendonly: bool = false, Yes, redis("appendonly"), runtime();
+    appendonly: bool = false, Yes, redis("appendonly"), runtime(), inert();
 
     /// Name of its files, before their numbers.
     appendfilename: String = "appendonly.aof".to_string(), Checked("FILE", file_name),
-        redis("appendfilename");
+        redis("appendfilename"), inert();
 
     /// Its folder inside `dir`.
     appenddirname: String = "appendonlydir".to_string(), Checked("FOLDER", file_name),
-        redis("appenddirname");
+        redis("appenddirname"), inert();
 
     /// When it is flushed to disk.
-    appendfsync: AppendFsync = AppendFsync::EverySecond, OneOf, redis("appendfsync"), runtime();
+    appendfsync: AppendFsync = AppendFsync::EverySecond, OneOf,
+        redis("appendfsync"), runtime(), inert();
 
     /// Leave that out while it is being rewritten.
     no_appendfsync_on_rewrite: bool = false, Yes,
         redis("no-appendfsync-on-rewrite"), runtime(), inert();
 
     /// Growth in percent after which it is rewritten; 0 = never.
-    auto_aof_rewrite_percentage: u32 = 100, N31, redis("auto-aof-rewrite-percentage"), runtime();
+    auto_aof_rewrite_percentage: u32 = 100, N31,
+        redis("auto-aof-rewrite-percentage"), runtime(), inert();
 
     /// Smallest size at which it is.
     auto_aof_rewrite_min_size: u64 = 64 << 20, Memory(0, I63),
-        redis("auto-aof-rewrite-min-size"), runtime();
+        redis("auto-aof-rewrite-min-size"), runtime(), inert();
 
     /// Load one whose end is missing.
-    aof_load_truncated: bool = true, Yes, redis("aof-load-truncated"), runtime();
+    aof_load_truncated: bool = true, Yes, redis("aof-load-truncated"), runtime(), inert();
 
     /// Rewrite it as a snapshot and what comes after.
-    aof_use_rdb_preamble: bool = true, Yes, redis("aof-use-rdb-preamble"), runtime();
+    aof_use_rdb_preamble: bool = true, Yes, redis("aof-use-rdb-preamble"), runtime(), inert();
 
     /// Note the time in it now and then.
-    aof_timestamp_enabled: bool = false, Yes, redis("aof-timestamp-enabled"), runtime();
+    aof_timestamp_enabled: bool = false, Yes, redis("aof-timestamp-enabled"), runtime(), inert();
 
     /// Leave its outdated files alone.
     aof_disable_auto_gc: bool = false, Yes, redis("aof-disable-auto-gc"), runtime(), inert();
@@ -172,10 +175,10 @@ topic! {
     gcs_dry_upload: bool = false, Yes, inert();
 
     /// For tests: microseconds to wait after each key loaded.
-    key_load_delay: i32 = 0, I32, redis("key-load-delay"), runtime(), inert();
+    key_load_delay: i32 = 0, I32, redis("key-load-delay"), runtime(), hidden(), inert();
 
     /// For tests: microseconds to wait after each key saved.
-    rdb_key_save_delay: i32 = 0, I32, redis("rdb-key-save-delay"), runtime(), inert();
+    rdb_key_save_delay: i32 = 0, I32, redis("rdb-key-save-delay"), runtime(), hidden(), inert();
 
     /// For tests: bytes loaded before clients are looked after.
     loading_process_events_interval_bytes: u64 = 2 << 20, Memory(1024, I63),

@@ -37,7 +37,7 @@ topic! {
     proactor_affinity_mode: AffinityMode = AffinityMode::On, OneOf;
 
     /// Number of shards of the keyspace; 0 = automatic.
-    num_shards: u32 = 0, U32;
+    num_shards: u32 = 0, U32, inert();
 
     /// Use epoll instead of io_uring.
     force_epoll: bool = false, Yes;
@@ -96,11 +96,11 @@ topic! {
     /// Let the allocator return memory in a thread of its own.
     jemalloc_bg_thread: bool = true, Yes, redis("jemalloc-bg-thread"), runtime(), inert();
 
-    /// Write the pid here.
+    /// Write the number of the process here.
     pidfile: String = String::new(), Text, redis("pidfile");
 
     /// Run in the background.
-    daemonize: bool = false, Yes, redis("daemonize"), inert();
+    daemonize: bool = false, Yes, redis("daemonize");
 
     /// Who started the server and wants to hear that it is ready.
     supervised: Supervised = Supervised::No, OneOf, redis("supervised"), inert();
@@ -139,15 +139,15 @@ topic! {
     bgsave_cpulist: String = String::new(), Text, redis("bgsave_cpulist"), inert();
 
     /// Seconds that a shutdown waits for replicas to catch up.
-    shutdown_timeout: u32 = 10, N31, redis("shutdown-timeout"), runtime();
+    shutdown_timeout: u32 = 10, N31, redis("shutdown-timeout"), runtime(), inert();
 
     /// What SIGINT does besides stopping the server.
     shutdown_on_sigint: Vec<Shutdown> = Vec::new(), AnyOf("default"),
-        redis("shutdown-on-sigint"), runtime();
+        redis("shutdown-on-sigint"), runtime(), inert();
 
     /// What SIGTERM does besides stopping the server.
     shutdown_on_sigterm: Vec<Shutdown> = Vec::new(), AnyOf("default"),
-        redis("shutdown-on-sigterm"), runtime();
+        redis("shutdown-on-sigterm"), runtime(), inert();
 
     /// Write a report on a crash.
     crash_log_enabled: bool = true, Yes, redis("crash-log-enabled"), runtime(), inert();

@@ -24,45 +24,47 @@ topic! {
     replication: Replication, "Replication";
 
     /// Be a replica of this master: `host:port`, or host and port.
-    replicaof: Vec<String> = Vec::new(), Words, redis("replicaof", "slaveof");
+    replicaof: Vec<String> = Vec::new(), Words, redis("replicaof", "slaveof"), inert();
 
     /// Password for the master.
-    masterauth: String = String::new(), Text, redis("masterauth"), runtime(), secret();
+    masterauth: String = String::new(), Text, redis("masterauth"), runtime(), secret(), inert();
 
     /// User for the master.
-    masteruser: String = String::new(), Text, redis("masteruser"), runtime();
+    masteruser: String = String::new(), Text, redis("masteruser"), runtime(), inert();
 
     /// TLS on the replication link.
-    tls_replication: bool = false, Yes, redis("tls-replication");
+    tls_replication: bool = false, Yes, redis("tls-replication"), inert();
 
     /// Address a replica reports to its master.
     replica_announce_ip: String = String::new(), Text,
-        redis("replica-announce-ip", "slave-announce-ip"), runtime();
+        redis("replica-announce-ip", "slave-announce-ip"), runtime(), inert();
 
     /// Port that a replica reports to its master; 0 = the real one.
     replica_announce_port: u16 = 0, U16,
-        redis("replica-announce-port", "slave-announce-port"), runtime();
+        redis("replica-announce-port", "slave-announce-port"), runtime(), inert();
 
     /// Show this replica to Sentinel.
-    replica_announced: bool = true, Yes, redis("replica-announced"), runtime();
+    replica_announced: bool = true, Yes, redis("replica-announced"), runtime(), inert();
 
     /// How readily Sentinel makes this replica the master: the lowest first, 0 = never.
-    replica_priority: u32 = 100, N31, redis("replica-priority", "slave-priority"), runtime();
+    replica_priority: u32 = 100, N31,
+        redis("replica-priority", "slave-priority"), runtime(), inert();
 
     /// Refuse writes of clients while a replica.
-    replica_read_only: bool = true, Yes, redis("replica-read-only", "slave-read-only"), runtime();
+    replica_read_only: bool = true, Yes,
+        redis("replica-read-only", "slave-read-only"), runtime(), inert();
 
     /// Answer clients while the master is out of reach.
     replica_serve_stale_data: bool = true, Yes,
-        redis("replica-serve-stale-data", "slave-serve-stale-data"), runtime();
+        redis("replica-serve-stale-data", "slave-serve-stale-data"), runtime(), inert();
 
     /// Free the old data in the background before a full sync.
     replica_lazy_flush: bool = false, Yes,
-        redis("replica-lazy-flush", "slave-lazy-flush"), runtime();
+        redis("replica-lazy-flush", "slave-lazy-flush"), runtime(), inert();
 
     /// Leave eviction to the master.
     replica_ignore_maxmemory: bool = true, Yes,
-        redis("replica-ignore-maxmemory", "slave-ignore-maxmemory"), runtime();
+        redis("replica-ignore-maxmemory", "slave-ignore-maxmemory"), runtime(), inert();
 
     /// Take the master's writes even if they cannot be written to disk.
     replica_ignore_disk_write_errors: bool = false, Yes,
@@ -74,24 +76,24 @@ topic! {
 
     /// Refuse writes with fewer replicas than this.
     min_replicas_to_write: u32 = 0, N31,
-        redis("min-replicas-to-write", "min-slaves-to-write"), runtime();
+        redis("min-replicas-to-write", "min-slaves-to-write"), runtime(), inert();
 
     /// Seconds of silence after which a replica does not count.
     min_replicas_max_lag: u32 = 10, N31,
-        redis("min-replicas-max-lag", "min-slaves-max-lag"), runtime();
+        redis("min-replicas-max-lag", "min-slaves-max-lag"), runtime(), inert();
 
     /// Bytes of writes kept for replicas that come back.
     repl_backlog_size: u64 = 1 << 20, Memory(1, I63), redis("repl-backlog-size"), runtime();
 
     /// Seconds they are kept when there is no replica; 0 = for ever.
-    repl_backlog_ttl: u64 = 3600, N63, redis("repl-backlog-ttl"), runtime();
+    repl_backlog_ttl: u64 = 3600, N63, redis("repl-backlog-ttl"), runtime(), inert();
 
     /// Seconds of silence after which the other side is given up.
-    repl_timeout: u32 = 60, Int(1, i32::MAX as i64), redis("repl-timeout"), runtime();
+    repl_timeout: u32 = 60, Int(1, i32::MAX as i64), redis("repl-timeout"), runtime(), inert();
 
     /// Seconds between signs of life to replicas.
     repl_ping_replica_period: u32 = 10, Int(1, i32::MAX as i64),
-        redis("repl-ping-replica-period", "repl-ping-slave-period"), runtime();
+        redis("repl-ping-replica-period", "repl-ping-slave-period"), runtime(), inert();
 
     /// Send a full sync without writing it to disk first.
     repl_diskless_sync: bool = true, Yes, redis("repl-diskless-sync"), runtime(), inert();

@@ -9,16 +9,16 @@ topic! {
 
     /// Milliseconds a script runs before other clients are told that the server is busy.
     busy_reply_threshold: u64 = 5000, N63,
-        redis("busy-reply-threshold", "lua-time-limit"), runtime();
+        redis("busy-reply-threshold", "lua-time-limit"), runtime(), inert();
 
     /// Give scripts Redis's deprecated functions.
     lua_enable_deprecated_api: bool = false, Yes, redis("lua-enable-deprecated-api"), inert();
 
     /// Flags for every script: allow-undeclared-keys, disable-atomicity, legacy-float.
-    default_lua_flags: String = String::new(), Text;
+    default_lua_flags: String = String::new(), Text, inert();
 
     /// SHAs allowed to touch undeclared keys.
-    lua_undeclared_keys_shas: Vec<String> = Vec::new(), List, runtime();
+    lua_undeclared_keys_shas: Vec<String> = Vec::new(), List, runtime(), inert();
 
     /// On the first undeclared access, remember the flag for that script.
     lua_allow_undeclared_auto_correct: bool = false, Yes, inert();

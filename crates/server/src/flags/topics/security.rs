@@ -29,11 +29,11 @@ topic! {
     aclfile: String = String::new(), Text, redis("aclfile");
 
     /// Most entries of ACL LOG.
-    acllog_max_len: u64 = 128, N63, redis("acllog-max-len"), runtime();
+    acllog_max_len: u64 = 128, N63, redis("acllog-max-len"), runtime(), inert();
 
     /// Which channels a new user may use.
     acl_pubsub_default: AclPubsubDefault = AclPubsubDefault::ResetChannels, OneOf,
-        redis("acl-pubsub-default"), runtime();
+        redis("acl-pubsub-default"), runtime(), inert();
 
     /// Who may change protected flags (dir, dbfilename) at run time.
     enable_protected_configs: AllowedFor = AllowedFor::No, OneOf, redis("enable-protected-configs");
@@ -42,7 +42,8 @@ topic! {
     enable_debug_command: AllowedFor = AllowedFor::Local, OneOf, redis("enable-debug-command");
 
     /// Who may use MODULE.
-    enable_module_command: AllowedFor = AllowedFor::No, OneOf, redis("enable-module-command");
+    enable_module_command: AllowedFor = AllowedFor::No, OneOf,
+        redis("enable-module-command"), inert();
 
     /// Commands allowed only on the admin port.
     restricted_commands: Vec<String> = Vec::new(), List, inert();
@@ -57,33 +58,36 @@ topic! {
     tls_port: u16 = 0, U16, redis("tls-port");
 
     /// Certificate.
-    tls_cert_file: String = String::new(), Text, redis("tls-cert-file"), runtime();
+    tls_cert_file: String = String::new(), Text, redis("tls-cert-file"), runtime(), inert();
 
     /// Key.
-    tls_key_file: String = String::new(), Text, redis("tls-key-file"), runtime();
+    tls_key_file: String = String::new(), Text, redis("tls-key-file"), runtime(), inert();
 
     /// Password of that file.
     tls_key_file_pass: String = String::new(), Text,
-        redis("tls-key-file-pass"), runtime(), secret();
+        redis("tls-key-file-pass"), runtime(), secret(), inert();
 
     /// CA for client certificates.
-    tls_ca_cert_file: String = String::new(), Text, redis("tls-ca-cert-file"), runtime();
+    tls_ca_cert_file: String = String::new(), Text, redis("tls-ca-cert-file"), runtime(), inert();
 
     /// CA directory.
-    tls_ca_cert_dir: String = String::new(), Text, redis("tls-ca-cert-dir"), runtime();
+    tls_ca_cert_dir: String = String::new(), Text, redis("tls-ca-cert-dir"), runtime(), inert();
 
     /// Whether clients have to show a certificate, where there is a CA.
-    tls_auth_clients: AuthClients = AuthClients::Yes, OneOf, redis("tls-auth-clients"), runtime();
+    tls_auth_clients: AuthClients = AuthClients::Yes, OneOf,
+        redis("tls-auth-clients"), runtime(), inert();
 
     /// Certificate for connections to other servers; empty = the server's own.
-    tls_client_cert_file: String = String::new(), Text, redis("tls-client-cert-file"), runtime();
+    tls_client_cert_file: String = String::new(), Text,
+        redis("tls-client-cert-file"), runtime(), inert();
 
     /// Its key.
-    tls_client_key_file: String = String::new(), Text, redis("tls-client-key-file"), runtime();
+    tls_client_key_file: String = String::new(), Text,
+        redis("tls-client-key-file"), runtime(), inert();
 
     /// Password of that file.
     tls_client_key_file_pass: String = String::new(), Text,
-        redis("tls-client-key-file-pass"), runtime(), secret();
+        redis("tls-client-key-file-pass"), runtime(), secret(), inert();
 
     /// Diffie-Hellman parameters; not needed by today's ciphers.
     tls_dh_params_file: String = String::new(), Text,
@@ -93,7 +97,7 @@ topic! {
     tls_cluster: bool = false, Yes, redis("tls-cluster"), runtime(), inert();
 
     /// TLS versions, such as `TLSv1.2 TLSv1.3`; empty = both.
-    tls_protocols: String = String::new(), Text, redis("tls-protocols"), runtime();
+    tls_protocols: String = String::new(), Text, redis("tls-protocols"), runtime(), inert();
 
     /// TLS 1.2 ciphers; empty = the safe ones.
     tls_ciphers: String = String::new(), Text, redis("tls-ciphers"), runtime(), inert();
@@ -116,5 +120,5 @@ topic! {
         redis("tls-session-cache-timeout"), runtime(), inert();
 
     /// Plain admin port.
-    no_tls_on_admin_port: bool = false, Yes;
+    no_tls_on_admin_port: bool = false, Yes, inert();
 }

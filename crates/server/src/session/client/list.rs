@@ -8,6 +8,7 @@ use protocol::Reply;
 
 use crate::clients::{ClientInfo, flag};
 use crate::message::Message;
+use crate::pubsub::Kind;
 use crate::session::auth::DEFAULT_USER;
 use crate::session::client::filter::Filter;
 use crate::session::client::{ADMIN, FILTERS, OWN, sub};
@@ -104,14 +105,15 @@ fn line(out: &mut String, shared: &Shared, info: &ClientInfo, now_ms: u64) {
         (true, _) => "w",
     };
     let (query, capacity) = (load(&info.query_bytes), load(&info.query_capacity));
+    let subscribed = |kind: Kind| info.subscribed[kind as usize].load(Relaxed);
     let text = info.text().clone();
     let written = writeln!(
         out,
         "id={id} addr={addr} laddr={laddr} fd={fd} name={name} age={age} idle={idle} flags={flags} \
-         db={db} sub=0 psub=0 ssub=0 multi={multi} qbuf={query} qbuf-free={free} \
+         db={db} sub={sub} psub={psub} ssub={ssub} multi={multi} qbuf={query} qbuf-free={free} \
          argv-mem={argv} multi-mem={multi_mem} rbs=0 rbp=0 obl=0 oll={chunks} omem={output} \
-         tot-mem={total} events={events} cmd={command} user={DEFAULT_USER} redir=-1 resp={resp} \
-         lib-name={lib_name} lib-ver={lib_ver} watch={watch} tot-net-in={net_in} \
+         tot-mem={total} events={events} cmd={command} user={DEFAULT_USER} redir={redirect} \
+         resp={resp} lib-name={lib_name} lib-ver={lib_ver} watch={watch} tot-net-in={net_in} \
          tot-net-out={net_out} tot-cmds={commands}",
         id = info.id,
         addr = info.socket.addr,
@@ -122,12 +124,16 @@ fn line(out: &mut String, shared: &Shared, info: &ClientInfo, now_ms: u64) {
         idle = info.idle(now_ms),
         flags = info.flag_letters(),
         db = info.db.load(Relaxed),
+        sub = subscribed(Kind::Channel),
+        psub = subscribed(Kind::Pattern),
+        ssub = subscribed(Kind::ShardChannel),
         multi = info.multi.load(Relaxed),
         free = capacity.saturating_sub(query),
         argv = load(&info.argv_bytes),
         multi_mem = load(&info.multi_bytes),
         chunks = u8::from(output > 0),
         total = info.memory(),
+        redirect = info.redirect.load(Relaxed),
         resp = if info.has(flag::RESP3) { 3 } else { 2 },
         lib_name = text.lib_name,
         lib_ver = text.lib_ver,
