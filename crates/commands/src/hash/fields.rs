@@ -136,9 +136,9 @@ fn expire<'a>(
     found: Found,
     fields: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Option<Found>, WrongType> {
-    let now_ms = txn.now_ms;
+    let (now_ms, keeps_expired) = (txn.now_ms, txn.keeps_expired);
     let hash = txn.view::<Hash>(found)?;
-    if !hash.may_be_due(now_ms) {
+    if keeps_expired || !hash.may_be_due(now_ms) {
         return Ok(Some(found));
     }
     let expired: Vec<&[u8]> = fields
@@ -147,12 +147,12 @@ fn expire<'a>(
     if expired.is_empty() {
         return Ok(Some(found));
     }
-    edit(txn, key, Some(found), |hash| {
+    let ((), is_spent) = edit(txn, key, Some(found), |hash| {
         for field in &expired {
             hash.remove(field, now_ms);
         }
     })?;
-    txn.members_expired(b"HDEL", key, &expired);
+    txn.members_expired(b"HDEL", key, &expired, is_spent);
     Ok(txn.peek(key))
 }
 

@@ -112,9 +112,20 @@ impl Txn<'_> {
 
     /// Notes that a command has removed members that had expired; `command` removes such. The log
     /// gets that apart from what the command does itself.
-    pub fn members_expired(&mut self, command: &[u8], key: &[u8], members: &[&[u8]]) {
-        let shard = self.store.shard_of(key, self.store.hash(key));
-        self.part(shard).touch_watchers(key);
+    pub fn members_expired(
+        &mut self,
+        command: &[u8],
+        key: &[u8],
+        members: &[&[u8]],
+        is_spent: bool,
+    ) {
+        let interest = self.store.observers().interest();
+        if !interest.is_none() {
+            self.tell(interest, key, "hexpired");
+            if is_spent {
+                self.notify(key, "del");
+            }
+        }
         let stats = self.store.stats(self.thread);
         stats.expired_members.add(members.len() as u64);
         if self.is_logged() {
