@@ -21,6 +21,7 @@ const LARGE: Family = Family {
 
 const PLACES: Family = Family {
     templates: PLACE_TEMPLATES,
+    argument: place_argument,
     settings: &[("zset-max-listpack-entries", "128")],
     ..ZSETS
 };
@@ -158,6 +159,13 @@ fn argument(word: &str) -> Option<BoxedStrategy<Line>> {
             "WEIGHTS 1",
             "LIMIT 1",
         ]),
+        _ => return None,
+    })
+}
+
+fn place_argument(word: &str) -> Option<BoxedStrategy<Line>> {
+    let text = |text: String| vec![text.into_bytes()];
+    Some(match word {
         "longitude" => prop_oneof![
             5 => (-180.0..180.0).prop_map(move |x: f64| text(x.to_string())),
             5 => (10.0..11.0).prop_map(move |x: f64| text(x.to_string())),
@@ -193,7 +201,7 @@ fn argument(word: &str) -> Option<BoxedStrategy<Line>> {
             "ANY",
             "COUNT 0",
         ]),
-        _ => return None,
+        _ => return argument(word),
     })
 }
 
@@ -201,7 +209,7 @@ fn argument(word: &str) -> Option<BoxedStrategy<Line>> {
 fn of(template: &str) -> BoxedStrategy<Line> {
     let args = template
         .split(' ')
-        .map(|word| argument(word).unwrap_or(super::argument(word)));
+        .map(|word| place_argument(word).unwrap_or(super::argument(word)));
     args.collect::<Vec<_>>()
         .prop_map(|args| args.concat())
         .boxed()
