@@ -6,8 +6,9 @@ use data::packed::{Digits, Elem};
 use data::types::hash::HashRef;
 use data::types::list::{End, ListRef};
 use data::types::set::SetRef;
+use data::types::stream::Id;
 use data::types::zset::ZsetRef;
-use data::{Collection, Hash, Kind, List, Set, Value, ValueRef, Zset};
+use data::{Collection, Hash, Kind, List, Set, Stream, Value, ValueRef, Zset};
 use protocol::Reply;
 use protocol::number::format_double;
 use sha1::{Digest as _, Sha1};
@@ -56,7 +57,7 @@ impl Digest {
             ValueRef::External(Value::Set(set)) => self.append_set(set.view(), now_ms),
             ValueRef::External(Value::Zset(zset)) => self.append_zset(zset.view()),
             ValueRef::External(Value::Hash(hash)) => self.append_hash(hash.view(), now_ms),
-            ValueRef::External(Value::Stream(_)) => self.append_kind(STREAM),
+            ValueRef::External(Value::Stream(stream)) => self.append_stream(stream),
         }
         if expiry.is_some() {
             self.add(b"!!expire!!");
@@ -88,6 +89,17 @@ impl Digest {
         self.append_kind(HASH);
         for pair in hash.iter(now_ms) {
             self.add_pair(pair.field, pair.value.text(&mut Digits::new()));
+        }
+    }
+
+    fn append_stream(&mut self, stream: &Stream) {
+        self.append_kind(STREAM);
+        for entry in stream.range(Id::MIN, Id::MAX) {
+            self.append(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+            for (name, value) in entry.pairs() {
+                self.append(name.text(&mut Digits::new()));
+                self.append(value.text(&mut Digits::new()));
+            }
         }
     }
 
