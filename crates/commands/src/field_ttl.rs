@@ -108,7 +108,9 @@ fn fieldexpire(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Comm
         txn.replay_as(&effect);
     }
     reply.array(answers.len());
-    answers.into_iter().for_each(|answer| reply.int(answer));
+    for answer in answers {
+        reply.int(answer);
+    }
     Ok(())
 }
 
@@ -182,6 +184,46 @@ mod tests {
             fixture
                 .effects()
                 .contains(&"FIELDEXPIRE h PXAT 1700000007000 f".into())
+        );
+    }
+    #[test]
+    fn the_expiry_cycle_removes_what_is_due() {
+        let mut fixture = Fixture::logged();
+        let many: Vec<_> = (0..300).map(|i| format!("m{i}")).collect();
+        fixture.run(&format!("SADDEX s 5 {}", many.join(" ")));
+        fixture.check(&[
+            ("SADD s stays", ":1\r\n"),
+            ("HSET a f 1 g 2", ":2\r\n"),
+            ("HEXPIRE a 5 FIELDS 1 f", "*1\r\n:1\r\n"),
+            ("HSETEX b EX 5 FIELDS 1 f 1", ":1\r\n"),
+            ("COPY b c", ":1\r\n"),
+            ("RENAME b d", "+OK\r\n"),
+        ]);
+        fixture.effects();
+        fixture.now_ms += 4999;
+        fixture.expire_cycle();
+        fixture.check(&[("SCARD s", ":301\r\n"), ("DBSIZE", ":4\r\n")]);
+        assert_eq!(fixture.effects(), [""; 0]);
+        fixture.now_ms += 1;
+        fixture.expire_cycle();
+        fixture.check(&[
+            ("SCARD s", ":1\r\n"),
+            ("HLEN a", ":1\r\n"),
+            ("EXISTS c d", ":0\r\n"),
+            ("DBSIZE", ":2\r\n"),
+        ]);
+        let effects = fixture.effects();
+        for effect in ["HDEL a f", "HDEL c f", "HDEL d f"] {
+            assert!(effects.contains(&effect.into()), "{effect}");
+        }
+        let removed = effects
+            .iter()
+            .filter(|effect| effect.starts_with("SREM s m"));
+        assert_eq!(
+            removed
+                .map(|effect| effect.split(' ').count() - 2)
+                .sum::<usize>(),
+            300
         );
     }
 }

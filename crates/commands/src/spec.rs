@@ -54,6 +54,9 @@ pub struct Spec {
     pub syntax: &'static str,
     /// Redis's command tips, e.g. `request_policy:multi_shard`.
     pub tips: &'static [&'static str],
+    /// Which argument is a member or field that is looked up in the collection of the first key, so
+    /// that its place can be fetched ahead; 0 if none is.
+    pub member: usize,
     /// How it is done for a client that has waited for it; `None` if it never waits.
     pub serve: Option<ServeRun>,
 }
@@ -76,6 +79,7 @@ impl Spec {
             summary: "",
             syntax: "",
             tips: &[],
+            member: 0,
             serve: None,
         }
     }
@@ -137,6 +141,28 @@ pub enum Scope {
     All,
     /// What a script turns out to touch, of which its keys are a hint.
     Script,
+    /// Its declared keys, or everything where it has a pattern that makes keys of what it reads:
+    /// SORT's BY and GET.
+    Patterns,
+}
+
+impl Scope {
+    /// What a command with these arguments may touch.
+    #[must_use]
+    #[inline(always)]
+    pub fn of(self, args: Args<'_>) -> Self {
+        match self {
+            Self::Patterns if has_patterns(args) => Self::All,
+            Self::Patterns => Self::Keys,
+            other => other,
+        }
+    }
+}
+
+#[cold]
+fn has_patterns(args: Args<'_>) -> bool {
+    let mut pairs = (2..args.len().saturating_sub(1)).map(|at| (at, args.at(at + 1)));
+    pairs.any(|(at, next)| (args.is(at, "BY") || args.is(at, "GET")) && next.contains(&b'*'))
 }
 
 /// Redis's command flags.

@@ -1,11 +1,12 @@
 //! Runs commands against a store of their own, for the unit tests beside each command.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use data::ValueRef;
 use protocol::Reply;
-use store::{Effect, LogReader, Store, StoreOptions, Txn, Waiter};
+use store::{Blocked, Effect, LogReader, Serve, Served, Store, StoreOptions, Txn, Wait, Waiter};
 
+use crate::spec::{Scope, ServeRun};
 use crate::{DataCommand, FAMILIES, OwnedArgs, keys};
 
 /// A store and a clock that a test sets.
@@ -20,6 +21,37 @@ pub(crate) struct Fixture {
     /// See [`Txn::max_string`].
     pub(crate) max_string: u64,
     effects: Effects,
+    served: Replies,
+}
+
+/// What clients that waited were told, each as its command and the reply.
+type Replies = Arc<Mutex<Vec<String>>>;
+
+/// A client that waits.
+struct Client {
+    run: ServeRun,
+    args: OwnedArgs,
+    replies: Replies,
+}
+
+impl Serve for Client {
+    fn serve(&self, txn: &mut Txn<'_>, key: &[u8]) -> Served {
+        let (mut out, args) = (Vec::new(), self.args.borrow());
+        let served = (self.run)(txn, args, key, &mut Reply::new(&mut out, false));
+        match served {
+            Ok(Served::Yes) => {}
+            Ok(other) => return other,
+            Err(error) => out = format!("-{}\r\n", error.text()).into(),
+        }
+        txn.commit(args.iter());
+        let line: Vec<_> = args.iter().map(String::from_utf8_lossy).collect();
+        let reply = format!("{} => {}", line.join(" "), String::from_utf8_lossy(&out));
+        self.replies
+            .lock()
+            .expect("no test panics with it")
+            .push(reply);
+        Served::Yes
+    }
 }
 
 const WAITER: Waiter = Waiter {
@@ -61,6 +93,7 @@ impl Fixture {
             resp3: false,
             max_string: 512 << 20,
             effects: Effects::default(),
+            served: Replies::default(),
         }
     }
 
@@ -75,6 +108,11 @@ impl Fixture {
     /// The effects since the last call, e.g. `SET a 1`.
     pub(crate) fn effects(&self) -> Vec<String> {
         std::mem::take(&mut self.effects.0.lock().expect("no test panics with it"))
+    }
+
+    /// The clients that were served since the last call, e.g. `BLPOP a 0 => *2\r\n…`.
+    pub(crate) fn served(&self) -> Vec<String> {
+        std::mem::take(&mut self.served.lock().expect("no test panics with it"))
     }
 
     /// Runs a command whose arguments are separated by spaces; the reply in wire form.
@@ -94,11 +132,11 @@ impl Fixture {
             return "-ERR wrong number of arguments\r\n".into();
         }
         self.with_txn(|txn| {
-            match command.spec.scope {
-                crate::spec::Scope::All => txn.lock_all(WAITER).expect("alone"),
-                crate::spec::Scope::EachShard => {}
-                crate::spec::Scope::Script => unreachable!("no data command runs scripts"),
-                crate::spec::Scope::Keys => {
+            match command.spec.scope.of(args) {
+                Scope::All | Scope::Patterns => txn.lock_all(WAITER).expect("alone"),
+                Scope::EachShard => {}
+                Scope::Script => unreachable!("no data command runs scripts"),
+                Scope::Keys => {
                     let positions = keys::positions(&command.spec, args);
                     txn.lock_keys(positions.iter().map(|&i| args.at(i)), WAITER)
                         .expect("alone");
@@ -110,11 +148,36 @@ impl Fixture {
             if let Some(wait) = txn.take_wait() {
                 let keys = wait.keys.iter().map(|key| String::from_utf8_lossy(key));
                 reply.raw(format!("waits for {}", keys.collect::<Vec<_>>().join(" ")).as_bytes());
+                txn.block(&self.client(command, &owned, wait));
             }
             txn.commit(args.iter());
+            assert!(txn.serve_ready().is_empty(), "no lock is taken");
             txn.release();
         });
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// A client that waits for keys, to be served.
+    fn client(&self, command: DataCommand, args: &OwnedArgs, mut wait: Wait) -> Arc<Blocked> {
+        let client = Client {
+            run: command
+                .spec
+                .serve
+                .expect("a command that waits says how it is served"),
+            args: wait
+                .args
+                .take()
+                .map_or_else(|| args.clone(), OwnedArgs::new),
+            replies: Arc::clone(&self.served),
+        };
+        Arc::new(Blocked::new(self.db, wait, Box::new(client)))
+    }
+
+    /// Has the expiry cycle do all that is due.
+    pub(crate) fn expire_cycle(&self) {
+        assert!(self.store.enter(0));
+        self.store.expire_cycle(0, self.now_ms, Duration::MAX);
+        self.store.leave(0);
     }
 
     fn with_txn<T>(&self, work: impl FnOnce(&mut Txn<'_>) -> T) -> T {
@@ -139,16 +202,16 @@ impl Fixture {
         })
     }
 
-    /// What OBJECT ENCODING says of a string, and when it expires.
+    /// What OBJECT ENCODING says of a key, and when it expires.
     pub(crate) fn string_at(&self, key: &str) -> Option<(&'static str, Option<u64>)> {
         self.with_key(key, |txn, found| {
-            let encoding = match txn.value(found) {
-                ValueRef::Int(_) => "int",
-                ValueRef::Str(bytes) if bytes.len() <= 44 => "embstr",
-                _ => "raw",
-            };
-            (encoding, txn.expiry(found))
+            (txn.value(found).encoding(), txn.expiry(found))
         })
+    }
+
+    /// See [`Store::thresholds`].
+    pub(crate) fn thresholds(&self) -> &store::Thresholds {
+        &self.store.thresholds
     }
 
     /// See [`Txn::memory_of`].

@@ -12,6 +12,10 @@ use crate::table::{Place, Records, Table};
 use crate::types::{Collection, Hash, List, Set, Zset};
 use crate::value::{Value, Values};
 
+mod members;
+
+pub use members::ExpiredMembers;
+
 /// A value to be stored.
 #[derive(Debug)]
 pub enum NewValue<'a> {
@@ -87,6 +91,7 @@ pub struct Dict {
     values: Values,
     hasher: KeyHasher,
     expiring: usize,
+    member_expiries: members::Register,
 }
 
 /// What the table may ask about records.
@@ -123,6 +128,7 @@ impl Dict {
             values: Values::default(),
             hasher,
             expiring: 0,
+            member_expiries: members::Register::new(),
         }
     }
 
@@ -168,12 +174,27 @@ impl Dict {
         }
     }
 
+    /// The large value that a key most likely has, once its record is there: for prefetching only.
+    #[inline]
+    pub fn likely_large(&self, hash: KeyHash) -> Option<&Value> {
+        let record = Record(self.arena.bytes(self.table.likely(hash)?));
+        (record.kind() == Kind::External).then(|| self.values.get(record.external()))
+    }
+
     /// The entry of `key`, whose hash is `hash`. O(1).
     #[inline(always)]
     pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Entry> {
         let place = self
             .table
             .find(hash, |handle| Record(self.arena.bytes(handle)).key() == key)?;
+        Some(Entry { hash, place })
+    }
+
+    /// The entry of the key that has this hash. O(1).
+    fn find_hash(&self, hash: KeyHash) -> Option<Entry> {
+        let reader = reader!(self);
+        let has_hash = |handle| reader.hash(handle) == hash;
+        let place = self.table.find(hash, has_hash)?;
         Some(Entry { hash, place })
     }
 
@@ -259,7 +280,9 @@ impl Dict {
         };
         self.expiring += usize::from(expiry.is_some());
         let place = self.table.insert(hash, handle, expiry, reader!(self));
-        Entry { hash, place }
+        let entry = Entry { hash, place };
+        self.register_entry(entry, None);
+        entry
     }
 
     /// Replaces value and expiry of an entry whose key is `key`. Returns the large value that was
@@ -275,10 +298,13 @@ impl Dict {
     ) -> (Entry, Option<Value>) {
         let mut int = [0; 8];
         let (kind, bytes) = to_stored(key, &value, &mut int);
+        let before = self.members_expire(entry);
         let old = self.record(entry);
         let old_kind = old.kind();
         if kind != Kind::External && old_kind != Kind::External {
-            return (self.rewrite(entry, key, kind, bytes, expiry, clock), None);
+            let entry = self.rewrite(entry, key, kind, bytes, expiry, clock);
+            self.register_entry(entry, before);
+            return (entry, None);
         }
         let mut disposed = None;
         let id = match (old_kind, kind) {
@@ -301,10 +327,9 @@ impl Dict {
         } else {
             (kind, bytes)
         };
-        (
-            self.rewrite(entry, key, kind, bytes, expiry, clock),
-            disposed,
-        )
+        let entry = self.rewrite(entry, key, kind, bytes, expiry, clock);
+        self.register_entry(entry, before);
+        (entry, disposed)
     }
 
     /// Sets or removes the expiry of an entry.
@@ -325,6 +350,8 @@ impl Dict {
 
     /// Removes an entry and returns its large value, if it had one, for the caller to dispose of.
     pub fn remove(&mut self, entry: Entry) -> Option<Value> {
+        let before = self.members_expire(entry);
+        self.register(entry.hash, before, None);
         let record = self.record(entry);
         let external = (record.kind() == Kind::External).then(|| record.external());
         self.expiring -= usize::from(record.expiry().is_some());

@@ -3,8 +3,11 @@
 //!
 //! ```text
 //! entry: [ head ][ payload ][ expiry? (8) ][ slack ]      one block of the arena
-//! head:  has expiry (bit 0), slack (bits 4-7)
+//! head:  has expiry (bit 0), payload is elsewhere (bit 1), slack (bits 4-7)
 //! ```
+//!
+//! A payload that no shared slab takes lies in [`Values`] under a number: each would use up a slab,
+//! of which an arena has only a million.
 //!
 //! What a payload means is said by its [`Shape`]. A handle stays valid for as long as its entry
 //! lives and [`Entries::replace`] doesn't move it, so another index may hold handles.
@@ -16,10 +19,12 @@ use crate::arena::{Arena, Handle, SHARED_MAX, block_bytes};
 use crate::hash::{KeyHash, KeyHasher};
 use crate::prefetch::prefetch;
 use crate::table::{EXPIRED_MAX, Place, Records, Table};
+use crate::value::{Value, Values};
 
 const HEAD: usize = 1;
 const EXPIRY: usize = 8;
 const HAS_EXPIRY: u8 = 1;
+const IS_LONG: u8 = 2;
 /// What an entry takes of the table, about.
 const TABLE_SHARE: usize = 7;
 const NO_EXPIRY: u64 = u64::MAX;
@@ -49,12 +54,11 @@ impl Spot {
 #[derive(Debug)]
 pub struct Entries<S> {
     table: Table,
-    arena: Arena,
+    blocks: Blocks,
     hasher: KeyHasher,
     expiring: usize,
     /// No entry expires before this.
     next_expiry: u64,
-    block_bytes: usize,
     shape: PhantomData<S>,
 }
 
@@ -62,7 +66,7 @@ impl<S> Clone for Entries<S> {
     fn clone(&self) -> Self {
         Self {
             table: self.table.clone(),
-            arena: self.arena.clone(),
+            blocks: self.blocks.clone(),
             hasher: self.hasher.clone(),
             shape: PhantomData,
             ..*self
@@ -72,56 +76,29 @@ impl<S> Clone for Entries<S> {
 
 /// What the table may ask about entries.
 struct Reader<'a, S> {
-    arena: &'a Arena,
+    blocks: &'a Blocks,
     hasher: &'a KeyHasher,
     shape: PhantomData<S>,
 }
 
 impl<S: Shape> Records for Reader<'_, S> {
     fn hash(&self, handle: Handle) -> KeyHash {
-        let payload = Block(self.arena.bytes(handle)).payload();
-        self.hasher.hash(S::name(payload))
+        self.hasher.hash(S::name(self.blocks.payload(handle)))
     }
 
     fn prefetch(&self, handle: Handle) {
-        prefetch(self.arena.address(handle));
+        prefetch(self.blocks.arena.address(handle));
     }
 }
 
 macro_rules! reader {
     ($entries:expr) => {
         &Reader::<S> {
-            arena: &$entries.arena,
+            blocks: &$entries.blocks,
             hasher: &$entries.hasher,
             shape: PhantomData,
         }
     };
-}
-
-/// An entry's block, to be read.
-#[derive(Clone, Copy)]
-struct Block<'a>(&'a [u8]);
-
-impl<'a> Block<'a> {
-    #[inline(always)]
-    fn payload_end(self) -> usize {
-        let head = self.0[0];
-        self.0.len() - usize::from(head >> 4) - EXPIRY * usize::from(head & HAS_EXPIRY)
-    }
-
-    #[inline(always)]
-    fn payload(self) -> &'a [u8] {
-        &self.0[HEAD..self.payload_end()]
-    }
-
-    #[inline(always)]
-    fn expiry(self) -> Option<u64> {
-        if self.0[0] & HAS_EXPIRY == 0 {
-            return None;
-        }
-        let bytes = self.0[self.payload_end()..][..EXPIRY].try_into();
-        Some(u64::from_le_bytes(bytes.expect("eight bytes")))
-    }
 }
 
 impl<S: Shape> Entries<S> {
@@ -129,11 +106,10 @@ impl<S: Shape> Entries<S> {
     pub fn new(hasher: KeyHasher) -> Self {
         Self {
             table: Table::default(),
-            arena: Arena::default(),
+            blocks: Blocks::default(),
             hasher,
             expiring: 0,
             next_expiry: NO_EXPIRY,
-            block_bytes: 0,
             shape: PhantomData,
         }
     }
@@ -177,30 +153,42 @@ impl<S: Shape> Entries<S> {
         Spot { hash, place }
     }
 
+    /// Starts loading the bucket of a name; [`Entries::prefetch_entry`] may follow.
+    #[inline]
+    pub fn prefetch_bucket(&self, name: &[u8]) {
+        self.table.prefetch_bucket(self.hasher.hash(name));
+    }
+
+    /// Starts loading the entry that a name most likely has, once its bucket is there.
+    #[inline]
+    pub fn prefetch_entry(&self, name: &[u8]) {
+        if let Some(handle) = self.table.likely(self.hasher.hash(name)) {
+            self.prefetch(handle);
+        }
+    }
+
     /// Starts loading an entry.
     #[inline]
     pub fn prefetch(&self, handle: Handle) {
-        prefetch(self.arena.address(handle));
+        prefetch(self.blocks.arena.address(handle));
     }
 
     /// The payload of an entry.
     #[inline(always)]
     pub fn payload(&self, handle: Handle) -> &[u8] {
-        Block(self.arena.bytes(handle)).payload()
+        self.blocks.payload(handle)
     }
 
     /// The payload of an entry, to be changed where it isn't the name.
     #[inline]
     pub fn payload_mut(&mut self, handle: Handle) -> &mut [u8] {
-        let block = self.arena.bytes_mut(handle);
-        let end = Block(block).payload_end();
-        &mut block[HEAD..end]
+        self.blocks.payload_mut(handle)
     }
 
     /// Unix time in milliseconds at which an entry ceases to exist.
     #[inline]
     pub fn expiry(&self, handle: Handle) -> Option<u64> {
-        Block(self.arena.bytes(handle)).expiry()
+        self.blocks.expiry(handle)
     }
 
     /// Whether an entry hasn't ceased to exist by `now_ms`.
@@ -213,7 +201,7 @@ impl<S: Shape> Entries<S> {
     #[inline]
     pub fn insert(&mut self, name: &[u8], payload: &[&[u8]], expiry: Option<u64>) -> Handle {
         let hash = self.hasher.hash(name);
-        let handle = self.store(payload, expiry);
+        let handle = self.blocks.store(payload, expiry);
         self.expiring += usize::from(expiry.is_some());
         self.next_expiry = self.next_expiry.min(expiry.unwrap_or(NO_EXPIRY));
         self.table.insert(hash, handle, expiry, reader!(self));
@@ -226,14 +214,7 @@ impl<S: Shape> Entries<S> {
     pub fn replace(&mut self, spot: Spot, payload: &[&[u8]], expiry: Option<u64>) -> Handle {
         let old = spot.handle();
         let had_expiry = self.expiry(old).is_some();
-        let block = self.arena.bytes_mut(old);
-        let handle = if block_bytes(used_bytes(payload, expiry)) == block.len() {
-            write(block, payload, expiry);
-            old
-        } else {
-            self.free(old);
-            self.store(payload, expiry)
-        };
+        let handle = self.blocks.replace(old, payload, expiry);
         if handle != old || had_expiry || expiry.is_some() {
             self.table.replace(spot.place, handle, expiry);
         }
@@ -246,7 +227,7 @@ impl<S: Shape> Entries<S> {
     pub fn remove(&mut self, spot: Spot) {
         self.expiring -= usize::from(self.expiry(spot.handle()).is_some());
         self.table.remove(spot.hash, spot.place, reader!(self));
-        self.free(spot.handle());
+        self.blocks.free(spot.handle());
     }
 
     /// Visits the entries of one bucket and returns where to go on, see [`Table::scan`]. O(1).
@@ -304,8 +285,8 @@ impl<S: Shape> Entries<S> {
         let mut expired = Vec::new();
         let mut part = 0;
         while part < self.table.segment_count() && expired.len() < EXPIRED_MAX {
-            let arena = &self.arena;
-            let expiry_of = |handle| Block(arena.bytes(handle)).expiry();
+            let blocks = &self.blocks;
+            let expiry_of = |handle| blocks.expiry(handle);
             self.table.expired_in(part, now_ms, expiry_of, &mut expired);
             part += 1;
         }
@@ -319,25 +300,12 @@ impl<S: Shape> Entries<S> {
 
     /// Bytes of memory behind the entries, spare room left aside. O(1).
     pub fn heap_bytes(&self) -> usize {
-        self.block_bytes + self.len() * TABLE_SHARE
+        self.blocks.bytes + self.len() * TABLE_SHARE
     }
 
     /// How many allocations it is made of. O(1).
     pub fn drop_cost(&self) -> usize {
-        self.arena.slab_count() + self.table.segment_count()
-    }
-
-    fn store(&mut self, payload: &[&[u8]], expiry: Option<u64>) -> Handle {
-        let handle = self.arena.alloc(used_bytes(payload, expiry));
-        let block = self.arena.bytes_mut(handle);
-        self.block_bytes += block.len();
-        write(block, payload, expiry);
-        handle
-    }
-
-    fn free(&mut self, handle: Handle) {
-        self.block_bytes -= self.arena.bytes(handle).len();
-        self.arena.free(handle);
+        self.blocks.arena.slab_count() + self.blocks.long.len() + self.table.segment_count()
     }
 }
 
@@ -356,6 +324,116 @@ pub fn below(bound: usize, random: &mut impl FnMut() -> u64) -> usize {
     ((u128::from(random()) * bound as u128) >> 64) as usize
 }
 
+/// The blocks of all entries.
+#[derive(Clone, Debug, Default)]
+struct Blocks {
+    arena: Arena,
+    long: Values,
+    bytes: usize,
+}
+
+impl Blocks {
+    #[inline(always)]
+    fn payload(&self, handle: Handle) -> &[u8] {
+        let block = self.arena.bytes(handle);
+        let inner = &block[HEAD..payload_end(block)];
+        if block[0] & IS_LONG == 0 {
+            inner
+        } else {
+            long_bytes(self.long.get(number(inner)))
+        }
+    }
+
+    #[inline]
+    fn payload_mut(&mut self, handle: Handle) -> &mut [u8] {
+        let block = self.arena.bytes_mut(handle);
+        let end = payload_end(block);
+        if block[0] & IS_LONG == 0 {
+            return &mut block[HEAD..end];
+        }
+        match self.long.get_mut(number(&block[HEAD..end])) {
+            Value::Str(bytes) => bytes,
+            _ => unreachable!("only strings are put there"),
+        }
+    }
+
+    #[inline]
+    fn expiry(&self, handle: Handle) -> Option<u64> {
+        let block = self.arena.bytes(handle);
+        if block[0] & HAS_EXPIRY == 0 {
+            return None;
+        }
+        let bytes = block[payload_end(block)..][..EXPIRY].try_into();
+        Some(u64::from_le_bytes(bytes.expect("eight bytes")))
+    }
+
+    #[inline]
+    fn store(&mut self, payload: &[&[u8]], expiry: Option<u64>) -> Handle {
+        let used = used_bytes(payload, expiry);
+        if used > SHARED_MAX {
+            return self.store_long(payload.concat(), expiry);
+        }
+        let handle = self.arena.alloc(used);
+        let block = self.arena.bytes_mut(handle);
+        self.bytes += block.len();
+        write(block, 0, payload, expiry);
+        handle
+    }
+
+    #[cold]
+    fn store_long(&mut self, payload: Vec<u8>, expiry: Option<u64>) -> Handle {
+        self.bytes += payload.capacity();
+        let number = self.long.insert(Value::Str(payload)).to_le_bytes();
+        let payload: &[&[u8]] = &[&number];
+        let handle = self.arena.alloc(used_bytes(payload, expiry));
+        let block = self.arena.bytes_mut(handle);
+        self.bytes += block.len();
+        write(block, IS_LONG, payload, expiry);
+        handle
+    }
+
+    /// Writes an entry again: in its block where that has the right size.
+    #[inline]
+    fn replace(&mut self, handle: Handle, payload: &[&[u8]], expiry: Option<u64>) -> Handle {
+        let used = used_bytes(payload, expiry);
+        let block = self.arena.bytes_mut(handle);
+        if block[0] & IS_LONG == 0 && used <= SHARED_MAX && block_bytes(used) == block.len() {
+            write(block, 0, payload, expiry);
+            return handle;
+        }
+        self.free(handle);
+        self.store(payload, expiry)
+    }
+
+    fn free(&mut self, handle: Handle) {
+        let block = self.arena.bytes(handle);
+        self.bytes -= block.len();
+        if block[0] & IS_LONG != 0 {
+            let long = self.long.remove(number(&block[HEAD..]));
+            self.bytes -= long.heap_bytes();
+        }
+        self.arena.free(handle);
+    }
+}
+
+#[inline(always)]
+fn payload_end(block: &[u8]) -> usize {
+    let head = block[0];
+    block.len() - usize::from(head >> 4) - EXPIRY * usize::from(head & HAS_EXPIRY)
+}
+
+/// The number of a long payload.
+fn number(inner: &[u8]) -> u32 {
+    u32::from_le_bytes(inner[..4].try_into().expect("four bytes"))
+}
+
+fn long_bytes(value: &Value) -> &[u8] {
+    match value {
+        Value::Str(bytes) => bytes,
+        _ => unreachable!("only strings are put there"),
+    }
+}
+
 /// Bytes of an entry without slack.
 #[inline]
 fn used_bytes(payload: &[&[u8]], expiry: Option<u64>) -> usize {
@@ -364,11 +442,10 @@ fn used_bytes(payload: &[&[u8]], expiry: Option<u64>) -> usize {
 }
 
 #[inline]
-fn write(block: &mut [u8], payload: &[&[u8]], expiry: Option<u64>) {
-    let used = used_bytes(payload, expiry);
-    let slack = block.len() - used;
-    debug_assert!(slack <= 15 && (slack == 0 || used <= SHARED_MAX));
-    block[0] = (slack as u8) << 4 | u8::from(expiry.is_some());
+fn write(block: &mut [u8], flags: u8, payload: &[&[u8]], expiry: Option<u64>) {
+    let slack = block.len() - used_bytes(payload, expiry);
+    debug_assert!(slack <= 15);
+    block[0] = (slack as u8) << 4 | flags | u8::from(expiry.is_some());
     let mut at = HEAD;
     for part in payload {
         block[at..at + part.len()].copy_from_slice(part);
@@ -490,7 +567,7 @@ mod tests {
             put(&mut entries, format!("{i:015}").as_bytes(), b"", None);
         }
         assert!(entries.heap_bytes() <= 24 * N);
-        assert!(entries.arena.slab_bytes() <= 18 * N);
+        assert!(entries.blocks.arena.slab_bytes() <= 18 * N);
         for i in 0..N {
             let spot = entries.find(format!("{i:015}").as_bytes()).expect("added");
             entries.remove(spot);

@@ -18,7 +18,7 @@ pub mod table;
 pub mod types;
 pub mod value;
 
-pub use dict::{Dict, Entry, NewValue, ValueRef};
+pub use dict::{Dict, Entry, ExpiredMembers, NewValue, ValueRef};
 pub use hash::{KeyHash, KeyHasher};
 pub use record::Kind;
 pub use types::{Collection, Hash, Limits, List, Set, Stream, Zset};

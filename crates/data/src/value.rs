@@ -72,6 +72,27 @@ impl Value {
         }
     }
 
+    /// Starts loading the bucket of a member or field, where there are buckets;
+    /// [`Value::prefetch_entry`] may follow.
+    pub fn prefetch_bucket(&self, member: &[u8]) {
+        match self {
+            Value::Set(set) => set.prefetch_bucket(member),
+            Value::Hash(hash) => hash.prefetch_bucket(member),
+            Value::Zset(zset) => zset.prefetch_bucket(member),
+            Value::Str(_) | Value::List(_) | Value::Stream(_) => {}
+        }
+    }
+
+    /// Starts loading the entry of a member or field, once its bucket is there.
+    pub fn prefetch_entry(&self, member: &[u8]) {
+        match self {
+            Value::Set(set) => set.prefetch_entry(member),
+            Value::Hash(hash) => hash.prefetch_entry(member),
+            Value::Zset(zset) => zset.prefetch_entry(member),
+            Value::Str(_) | Value::List(_) | Value::Stream(_) => {}
+        }
+    }
+
     /// Bytes of memory behind this value, without its own size. O(1).
     pub fn heap_bytes(&self) -> usize {
         each_type!(self, bytes => bytes.capacity(), it => it.heap_bytes())
@@ -92,7 +113,7 @@ impl Value {
 const CHUNK: usize = 256;
 
 /// The large values of one dictionary under dense numbers, in chunks so that growth never copies.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Values {
     chunks: Vec<Box<[Option<Value>]>>,
     free: Vec<u32>,

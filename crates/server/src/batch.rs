@@ -26,6 +26,17 @@ pub(crate) struct Batch {
     args: Vec<Arg>,
     inline: Vec<OwnedArgs>,
     keys: Vec<(usize, KeyHash)>,
+    members: Vec<Member>,
+}
+
+/// A member or field of a key's collection that a command will look up.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    shard: usize,
+    hash: KeyHash,
+    /// Which command, and which of its arguments.
+    command: usize,
+    argument: usize,
 }
 
 /// One parsed command.
@@ -156,18 +167,36 @@ impl Batch {
             for &(shard, hash) in &keys {
                 txn.prefetch_record(shard, hash);
             }
+            self.prefetch_members(txn, input);
         }
         self.keys = keys;
         locked
     }
 
+    /// Starts loading what the commands will look up in large collections.
+    fn prefetch_members(&self, txn: &mut Txn<'_>, input: &[u8]) {
+        let text = |member: &Member| self.args(member.command, input).at(member.argument);
+        for member in &self.members {
+            if let Some(large) = txn.likely_large(member.shard, member.hash) {
+                large.prefetch_bucket(text(member));
+            }
+        }
+        for member in &self.members {
+            if let Some(large) = txn.likely_large(member.shard, member.hash) {
+                large.prefetch_entry(text(member));
+            }
+        }
+    }
+
     #[inline(always)]
-    fn collect_keys(&self, shared: &Shared, input: &[u8], keys: &mut Vec<(usize, KeyHash)>) {
+    fn collect_keys(&mut self, shared: &Shared, input: &[u8], keys: &mut Vec<(usize, KeyHash)>) {
+        let mut members = std::mem::take(&mut self.members);
+        members.clear();
         for number in 0..self.len() {
-            let simple_keys = self
-                .entry(number, &shared.table)
-                .and_then(|entry| entry.simple_keys);
-            let Some((first, last, step)) = simple_keys else {
+            let Some(entry) = self.entry(number, &shared.table) else {
+                continue;
+            };
+            let Some((first, last, step)) = entry.simple_keys else {
                 continue;
             };
             let args = self.args(number, input);
@@ -180,9 +209,19 @@ impl Batch {
             while at as i64 <= last && at < args.len() && keys.len() < KEYS {
                 let key = args.at(at);
                 let hash = shared.store.hash(key);
-                keys.push((shared.store.shard_of(key, hash), hash));
+                let shard = shared.store.shard_of(key, hash);
+                keys.push((shard, hash));
+                if entry.spec.member > 0 && entry.spec.member < args.len() {
+                    members.push(Member {
+                        shard,
+                        hash,
+                        command: number,
+                        argument: entry.spec.member,
+                    });
+                }
                 at += step;
             }
         }
+        self.members = members;
     }
 }

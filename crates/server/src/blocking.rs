@@ -24,6 +24,8 @@ pub(crate) struct Waiting {
     /// Monotonic microseconds.
     deadline_us: Option<u64>,
     at_end: AtEnd,
+    /// The number of its command.
+    command: usize,
 }
 
 /// What others need to serve a client.
@@ -32,6 +34,7 @@ struct Client {
     thread: usize,
     token: u64,
     resp3: bool,
+    command: usize,
     run: ServeRun,
     args: OwnedArgs,
 }
@@ -40,16 +43,18 @@ impl Serve for Client {
     fn serve(&self, txn: &mut Txn<'_>, key: &[u8]) -> Served {
         let (mut out, args) = (Vec::new(), self.args.borrow());
         let mut reply = Reply::new(&mut out, self.resp3);
+        let stats = &self.shared.stats[txn.thread()];
         match (self.run)(txn, args, key, &mut reply) {
             Ok(Served::Yes) => {}
             Ok(other) => return other,
             Err(error) => {
+                let text = error.text();
                 reply.truncate(0);
-                reply.error(&error.text());
+                reply.error(&text);
+                stats.count_failure(self.command, &text);
             }
         }
-        let changes = txn.commit(args.iter());
-        self.shared.stats[txn.thread()].changes.add(changes);
+        stats.changes.add(txn.commit(args.iter()));
         self.shared
             .post(self.thread, Message::Served(self.token, out));
         Served::Yes
@@ -69,6 +74,7 @@ pub(crate) fn block(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>, wait
         thread: info.thread,
         token: info.token,
         resp3: session.resp3,
+        command: entry.id,
         run: entry
             .spec
             .serve
@@ -91,6 +97,7 @@ pub(crate) fn block(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>, wait
         blocked,
         deadline_us,
         at_end,
+        command: entry.id,
     }));
 }
 
@@ -158,6 +165,10 @@ impl Thread {
             self.put_back(conn);
             return;
         };
+        if with_error {
+            let stats = self.stats(&self.shared);
+            stats.count_failure(waiting.command, UNBLOCKED);
+        }
         if conn.session.reply_mode == ReplyMode::On {
             let mut reply = Reply::new(&mut conn.out, conn.session.resp3);
             match waiting.at_end {

@@ -177,8 +177,7 @@ pub(crate) fn finish<'s>(
     let stats = call.thread.stats(call.shared);
     stats.commands.add(1);
     stats.changes.add(changes);
-    let stats = &stats.by_command[entry.id];
-    stats.ran(ns);
+    stats.by_command[entry.id].ran(ns);
     if ns >= call.thread.observe_ns {
         admin::observe(call, entry, args, ns);
     }
@@ -193,9 +192,8 @@ pub(crate) fn finish<'s>(
         return Outcome::Block;
     }
     result.unwrap_or_else(|error| {
-        stats.failed.add(1);
         let text = error.text();
-        call.thread.stats(call.shared).count_error(&text);
+        stats.count_failure(entry.id, &text);
         reply.truncate(start);
         reply.error(&text);
         Outcome::Done
@@ -341,13 +339,13 @@ fn lock(
     txn: &mut Txn<'_>,
     (entry, args): (&Entry, Args<'_>),
 ) -> Result<(), Parked> {
-    match (entry.spec.scope, entry.spec.keys) {
+    match (entry.spec.scope.of(args), entry.spec.keys) {
         (Scope::Keys, []) if entry.spec.name == "exec" => session::lock_for_exec(shared, conn, txn),
         (Scope::Keys, []) | (Scope::EachShard, _) => {
             txn.release();
             Ok(())
         }
-        (Scope::All, _) => txn.lock_all(conn.waiter()),
+        (Scope::All | Scope::Patterns, _) => txn.lock_all(conn.waiter()),
         (Scope::Script, _) => script::lock(shared, thread, conn, txn, (entry, args)),
         (Scope::Keys, _) => match entry.simple_keys {
             Some((1, 1, _)) => txn.lock_key(args.at(1), conn.waiter()),

@@ -31,7 +31,7 @@ pub enum Message {
     InvalidateAll,
     /// Tell this connection of a change in the place of another.
     Redirected(u64, Arc<Invalidation>),
-    /// CLIENT PAUSE has ended or changed.
+    /// CLIENT PAUSE has ended or changed, or who publishes may go on.
     PauseChanged,
     /// End the thread.
     Shutdown,

@@ -164,6 +164,11 @@ impl Shared {
         self.store.all_stats().iter().for_each(Stats::reset);
         self.shared_stats.reset();
         self.admin.rates().reset();
+        self.store
+            .reaper()
+            .stats()
+            .freed
+            .store(0, Ordering::Relaxed);
     }
 
     /// Sets the mailbox of a thread, before that serves anyone.

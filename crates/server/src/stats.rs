@@ -187,6 +187,13 @@ impl ThreadStats {
         self.errors.add(text);
     }
 
+    /// As [`Self::count_error`], for one that this command has run into.
+    #[cold]
+    pub fn count_failure(&self, command: usize, text: &str) {
+        self.by_command[command].failed.add(1);
+        self.count_error(text);
+    }
+
     /// All back to zero (CONFIG RESETSTAT); changes go on, as they count since the last save.
     pub fn reset(&self) {
         self.errors.reset();

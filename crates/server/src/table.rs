@@ -175,6 +175,11 @@ impl Entry {
         self.subcommands.iter().find(is_it)
     }
 
+    /// Whether it publishes, keyspace notifications included, or is EXEC, which may.
+    pub(crate) fn may_publish(&self) -> bool {
+        self.spec.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0 || self.spec.name == "exec"
+    }
+
     /// Whether it changes data.
     pub fn is_write(&self) -> bool {
         self.spec.has(flags::WRITE)

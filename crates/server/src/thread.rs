@@ -21,6 +21,7 @@ use crate::script::{Aside, ThreadScripts};
 use crate::session::{self, Session};
 use crate::shared::Shared;
 use crate::stats::ThreadStats;
+use crate::table::Entry;
 use crate::ticks::{Tick, Ticks};
 
 /// Output buffers kept for reuse, and how large they may be.
@@ -404,12 +405,17 @@ impl Thread {
         }
         self.look_at_memory();
         self.last_tick = Ticks::now();
+        let is_behind = shared.pubsub.is_behind();
         for number in 0..batch.len() {
             let args = batch.args(number, input);
             if args.len() == 0 {
                 continue;
             }
             let entry = batch.entry(number, &shared.table);
+            if is_behind && entry.is_some_and(Entry::may_publish) {
+                self.enter_pause(conn);
+                return number;
+            }
             match dispatch::execute(shared, self, conn, txn, (entry, args), out) {
                 Flow::Next if out.len() + conn.unsent <= OUTPUT_PAUSE => {}
                 Flow::Next => {

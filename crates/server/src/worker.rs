@@ -23,6 +23,10 @@ use crate::thread::Thread;
 /// The search for expired keys may take one part in so many of a thread's time.
 const EXPIRE_SHARE: u32 = 50;
 
+/// Bytes of published messages that subscribers are given in one tick, before what they have is
+/// sent.
+const DELIVERY: usize = 4 << 20;
+
 /// What a stranger hears in protected mode.
 const PROTECTED: &str = "-DENIED Darner is running in protected mode: there is no password, so \
      only clients on the same machine are served. To open it, connect from there and give it a \
@@ -200,7 +204,7 @@ where
             return Duration::ZERO;
         }
         let mut until_us = self.next_cron_us;
-        if !thread.paused.is_empty() {
+        if !thread.paused.is_empty() && !thread.shared.pubsub.is_behind() {
             until_us = until_us.min(thread.shared.pause_end_us());
         }
         if let Some(&(deadline_us, _)) = thread.deadlines.first() {
@@ -210,14 +214,18 @@ where
     }
 
     fn read_mail(&mut self) {
-        while let Some(message) = self.mailbox.pop() {
+        let mut delivered = 0;
+        while delivered < DELIVERY
+            && let Some(message) = self.mailbox.pop()
+        {
             if let Some(message) = self.core.thread.put_off(message) {
-                self.take_message(message);
+                delivered += self.take_message(message);
             }
         }
     }
 
-    fn take_message(&mut self, message: Message) {
+    /// Does what a message asks; how much was delivered.
+    fn take_message(&mut self, message: Message) -> usize {
         let thread = &mut self.core.thread;
         match message {
             Message::Wake(token) => thread.wake(Token(token), State::Parked),
@@ -225,7 +233,7 @@ where
             Message::Push(token, bytes) => {
                 thread.push(Token(token), |_, reply| reply.raw(&bytes));
             }
-            Message::Publish(publication) => thread.deliver(&publication),
+            Message::Publish(publication) => return thread.deliver(&publication),
             Message::Served(token, reply) => thread.served(Token(token), &reply),
             Message::Unblock(token, error) => thread.unblocked(Token(token), error),
             Message::Serve(unserved) => thread.serve(&unserved),
@@ -239,13 +247,16 @@ where
             Message::PauseChanged => thread.wake_paused(),
             Message::Shutdown => self.stopping = true,
         }
+        0
     }
 
     /// Wakes the connections that waited for the end of a pause, when it has come.
     fn end_pause(&mut self) {
         let thread = &mut self.core.thread;
-        if !thread.paused.is_empty() && thread.shared.paused(thread.now.mono_us) == Paused::Nothing
-        {
+        if thread.paused.is_empty() || thread.shared.pubsub.is_behind() {
+            return;
+        }
+        if thread.shared.paused(thread.now.mono_us) == Paused::Nothing {
             thread.shared.forget_pause(thread.now.mono_us);
             thread.wake_paused();
         }

@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::events::Author;
+use crate::events::{Author, Event};
 use crate::log::Effect;
 use crate::shard::{Db, ShardData};
 use crate::store::Store;
@@ -58,6 +58,15 @@ impl Store {
     /// A slice of work in one shard: how many keys went, and whether the round isn't done.
     fn expire_slice(&self, thread: usize, data: &mut ShardData, now_ms: u64) -> (usize, bool) {
         let (mut work, mut expired) = (0, 0);
+        for db_number in 0..self.dbnum() {
+            let (removed, keys) = self.expire_members(thread, data, db_number, now_ms);
+            self.stats(thread).expired_members.add(removed as u64);
+            work += removed;
+            expired += keys;
+            if work >= WORK_PER_LOOK {
+                return (expired, true);
+            }
+        }
         while data.expire_at.0 < self.dbnum() {
             let (db_number, part) = data.expire_at;
             let has_work = |db: &Db| db.dict.expiring() > 0 && part < db.dict.parts();
@@ -73,7 +82,7 @@ impl Store {
             });
             for key in &gone {
                 db.touch_watchers(key);
-                self.tell_of_expiry(thread, db_number, key);
+                self.tell(thread, db_number, key, "expired");
             }
             if self.log().is_read() && !gone.is_empty() {
                 let del = |key| Effect {
@@ -96,12 +105,54 @@ impl Store {
         (expired, false)
     }
 
-    fn tell_of_expiry(&self, thread: usize, db: usize, key: &[u8]) {
+    fn tell(&self, thread: usize, db: usize, key: &[u8], event: Event) {
         let interest = self.observers().interest();
         if !interest.is_none() {
             let author = Author { thread, client: 0 };
             self.observers().invalidated(interest, author, key);
-            self.observers().event(interest, db, "expired", key);
+            self.observers().event(interest, db, event, key);
         }
+    }
+
+    /// Removes due fields of hashes and members of sets: how many, and how many keys went with
+    /// them.
+    fn expire_members(
+        &self,
+        thread: usize,
+        data: &mut ShardData,
+        db_number: usize,
+        now_ms: u64,
+    ) -> (usize, usize) {
+        let (mut members, mut keys) = (0, 0);
+        if data.used_db(db_number).is_none() {
+            return (members, keys);
+        }
+        let db = data.db(db_number);
+        while members < WORK_PER_LOOK
+            && let Some(gone) = db.dict.remove_expired_members(now_ms)
+        {
+            members += gone.members.len();
+            db.touch_watchers(&gone.key);
+            if !gone.is_set {
+                self.tell(thread, db_number, &gone.key, "hexpired");
+            }
+            if gone.emptied.is_some() {
+                self.tell(thread, db_number, &gone.key, "del");
+            }
+            if self.log().is_read() && !gone.members.is_empty() {
+                let command = if gone.is_set { b"SREM" } else { b"HDEL" };
+                let mut args = vec![command.to_vec(), gone.key];
+                args.extend(gone.members);
+                self.log().append(&[Effect {
+                    db: db_number,
+                    args,
+                }]);
+            }
+            if let Some(value) = gone.emptied {
+                keys += 1;
+                self.dispose(value);
+            }
+        }
+        (members, keys)
     }
 }

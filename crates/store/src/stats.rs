@@ -37,6 +37,8 @@ pub struct Stats {
     pub misses: Counter,
     /// Keys removed because their time had come.
     pub expired: Counter,
+    /// Fields of hashes and members of sets removed because their time had come.
+    pub expired_members: Counter,
     /// Microseconds spent on looking for expired keys.
     pub expire_cycle_us: Counter,
     /// Times that looking for expired keys hit its time limit.
@@ -50,6 +52,7 @@ impl Stats {
             &self.hits,
             &self.misses,
             &self.expired,
+            &self.expired_members,
             &self.expire_cycle_us,
             &self.expire_cycle_limits,
         ] {

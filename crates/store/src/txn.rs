@@ -283,6 +283,13 @@ impl Txn<'_> {
         self.part(shard).dict.prefetch_record(hash);
     }
 
+    /// The large value that a key whose shard is locked most likely has, once its record is there:
+    /// for prefetching only.
+    #[inline]
+    pub fn likely_large(&mut self, shard: usize, hash: KeyHash) -> Option<&Value> {
+        self.part(shard).dict.likely_large(hash)
+    }
+
     /// The shard of a key.
     pub fn shard_of(&self, key: &[u8]) -> usize {
         self.store.shard_of(key, self.hash_for_shard(key))

@@ -62,7 +62,7 @@ impl Client {
     }
 
     /// Sends one command and waits for its reply.
-    pub fn command(&mut self, words: &[&str]) -> io::Result<Value> {
+    pub fn command<A: AsRef<[u8]>>(&mut self, words: &[A]) -> io::Result<Value> {
         self.send(&encode(words))?;
         self.receive()
     }
@@ -79,10 +79,12 @@ impl Client {
 }
 
 /// A command in wire form.
-pub fn encode(words: &[&str]) -> Vec<u8> {
+pub fn encode<A: AsRef<[u8]>>(words: &[A]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
-    for word in words {
-        bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+    for word in words.iter().map(AsRef::as_ref) {
+        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend_from_slice(b"\r\n");
     }
     bytes
 }

@@ -28,12 +28,17 @@ impl Server {
     pub fn start(threads: usize) -> io::Result<Self> {
         let binary = std::env::var(BINARY_VARIABLE)
             .map_err(|_| io::Error::other(format!("{BINARY_VARIABLE} names no server binary")))?;
+        Self::start_binary(&binary, threads)
+    }
+
+    /// Starts this binary, which may be that of Redis.
+    pub fn start_binary(binary: &str, threads: usize) -> io::Result<Self> {
         let port = free_port()?;
         let directory = std::env::temp_dir().join(format!("darner-testkit-{port}"));
         std::fs::create_dir_all(&directory)?;
-        let child = Command::new(&binary)
+        let child = Command::new(binary)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-            .args(thread_flags(&binary, threads))
+            .args(thread_flags(binary, threads))
             .current_dir(&directory)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

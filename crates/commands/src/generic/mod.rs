@@ -14,6 +14,7 @@ mod randomkey;
 mod rename;
 mod rm;
 mod scan;
+mod sort;
 mod swapdb;
 mod ttl;
 mod type_name;
@@ -43,6 +44,8 @@ pub const COMMANDS: &[DataCommand] = &[
     rename::RENAMENX,
     rm::RM,
     scan::SCAN,
+    sort::SORT,
+    sort::SORT_RO,
     swapdb::SWAPDB,
     ttl::EXPIRETIME,
     ttl::PERSIST,

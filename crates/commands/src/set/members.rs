@@ -35,6 +35,7 @@ pub(super) const SISMEMBER: DataCommand = Command {
         arity: 3,
         summary: "Tells whether something is a member of a set.",
         syntax: "key member",
+        member: 2,
         ..SCARD.spec
     },
     run: |txn, args, reply| {

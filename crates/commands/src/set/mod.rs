@@ -14,6 +14,8 @@ mod saddex;
 mod smove;
 mod sscan;
 
+pub(crate) use random::{OUT_OF_RANGE, REPEATED_MAX};
+
 /// All commands of this family.
 pub const COMMANDS: &[DataCommand] = &[
     combine::SDIFF,

@@ -3,6 +3,7 @@
 use data::Set;
 use data::packed::{Digits, Elem};
 use protocol::Reply;
+use protocol::number::parse_i64;
 use store::{Found, Txn};
 
 use crate::elem;
@@ -13,7 +14,8 @@ use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec};
 /// The most members that one reply repeats.
 pub(crate) const REPEATED_MAX: u64 = 1 << 30;
 
-const OUT_OF_RANGE: CommandError = CommandError::Text(
+/// The answer to a count that has no absolute value.
+pub(crate) const OUT_OF_RANGE: CommandError = CommandError::Text(
     "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
 );
 const NOT_POSITIVE: CommandError =
@@ -59,7 +61,10 @@ fn spop(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResu
     let key = args.at(1);
     let count = match args.get(2) {
         None => None,
-        Some(_) => Some(usize::try_from(args.int(2)?).map_err(|_| NOT_POSITIVE)?),
+        Some(text) => {
+            let count = parse_i64(text).and_then(|count| usize::try_from(count).ok());
+            Some(count.ok_or(NOT_POSITIVE)?)
+        }
     };
     let (now_ms, random) = (txn.now_ms, txn.random());
     let Some(found) = txn.find(key) else {
@@ -143,9 +148,9 @@ fn srandmember(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Comm
     if count >= 0 {
         let drawn = set.draw(count as usize, now_ms, &mut random);
         reply.array(drawn.len());
-        drawn
-            .into_iter()
-            .for_each(|member| elem::bulk(reply, member));
+        for member in drawn {
+            elem::bulk(reply, member);
+        }
         return Ok(());
     }
     let count = count.unsigned_abs();
@@ -220,7 +225,7 @@ mod tests {
             ),
             (
                 "SPOP b x",
-                "-ERR value is not an integer or out of range\r\n",
+                "-ERR value is out of range, must be positive\r\n",
             ),
             (
                 "SRANDMEMBER b -9223372036854775808",

@@ -20,6 +20,7 @@ pub(super) const SADD: DataCommand = Command {
                      called with multiple arguments.",
         summary: "Adds members to a set. The key is created if it doesn't exist.",
         syntax: "key member [member ...]",
+        member: 2,
         ..Spec::new("sadd")
     },
     run: sadd,

@@ -66,7 +66,7 @@ impl<'a> Part<'a> {
             Self::Ranks(start, end) => {
                 let from_start = |rank: i64| if rank < 0 { rank + len as i64 } else { rank };
                 let start = from_start(start).max(0) as usize;
-                let end = (from_start(end) + 1).clamp(0, len as i64) as usize;
+                let end = from_start(end).saturating_add(1).clamp(0, len as i64) as usize;
                 if reverse && start < end {
                     (len - end, len - start)
                 } else {

@@ -1,7 +1,7 @@
-//! Unions, intersections and differences of sets: what is asked for, and the result as a sorted set.
+//! Unions, intersections and differences of sets: what is asked for, and the resulting sorted set.
 
+use data::Zset;
 use data::types::zset::Growth;
-use data::{Collection, Zset};
 use protocol::number::{parse_f64, parse_i64};
 use store::Txn;
 
@@ -199,26 +199,13 @@ impl<'a> Query<'a> {
     /// What is in the first set and in no other.
     fn diff(&self, txn: &mut Txn<'_>, growth: &Growth) -> Result<Zset, CommandError> {
         let (first, others) = self.inputs.split_first().expect("at least one key");
-        let mut result = collect(members(txn, first)?, growth);
+        let mut elements = members(txn, first)?;
         for &Input { key, .. } in others {
-            let Some(source) = Source::find(txn, key)? else {
-                continue;
-            };
-            if source.len() < result.view().len() {
-                source.each(|member, _| {
-                    result.remove(member);
-                });
-            } else {
-                let mut kept = Zset::default();
-                Source::Sorted(result.view()).each(|member, score| {
-                    if source.score(member).is_none() {
-                        kept.set(member, score, growth);
-                    }
-                });
-                result = kept;
+            if let Some(source) = Source::find(txn, key)? {
+                elements.retain(|(member, _)| source.score(member).is_none());
             }
         }
-        Ok(result)
+        Ok(collect(elements, growth))
     }
 }
 

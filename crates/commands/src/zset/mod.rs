@@ -24,6 +24,8 @@ mod zrem;
 mod zscan;
 mod zscore;
 
+pub(crate) use zadd::{Adding, add};
+
 /// All commands of this family.
 pub const COMMANDS: &[DataCommand] = &[
     bzpop::BZMPOP,

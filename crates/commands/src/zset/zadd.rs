@@ -25,6 +25,7 @@ pub(super) const ZADD: DataCommand = Command {
                      sorted set.",
         summary: "Adds members to a sorted set, or updates their scores.",
         syntax: "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
+        member: 3,
         ..Spec::new("zadd")
     },
     run: zadd,
@@ -46,39 +47,40 @@ pub(super) const ZINCRBY: DataCommand = Command {
     subcommands: &[],
 };
 
+/// How members are added.
 #[derive(Clone, Copy, Debug, Default)]
-struct Options {
+pub(crate) struct Adding {
     /// Only new members.
-    nx: bool,
+    pub(crate) nx: bool,
     /// Only members that are there.
-    xx: bool,
+    pub(crate) xx: bool,
     /// Only to a higher score.
     gt: bool,
     /// Only to a lower score.
     lt: bool,
     /// Count updates as well.
-    ch: bool,
+    pub(crate) ch: bool,
     /// Add to the score.
     incr: bool,
 }
 
-impl Options {
+impl Adding {
     /// The options, and where the first score is.
     fn parse(args: Args<'_>) -> (Self, usize) {
-        let mut options = Self::default();
+        let mut adding = Self::default();
         for at in 2..args.len() {
             let option = match &args[at] {
-                word if word.eq_ignore_ascii_case(b"NX") => &mut options.nx,
-                word if word.eq_ignore_ascii_case(b"XX") => &mut options.xx,
-                word if word.eq_ignore_ascii_case(b"GT") => &mut options.gt,
-                word if word.eq_ignore_ascii_case(b"LT") => &mut options.lt,
-                word if word.eq_ignore_ascii_case(b"CH") => &mut options.ch,
-                word if word.eq_ignore_ascii_case(b"INCR") => &mut options.incr,
-                _ => return (options, at),
+                word if word.eq_ignore_ascii_case(b"NX") => &mut adding.nx,
+                word if word.eq_ignore_ascii_case(b"XX") => &mut adding.xx,
+                word if word.eq_ignore_ascii_case(b"GT") => &mut adding.gt,
+                word if word.eq_ignore_ascii_case(b"LT") => &mut adding.lt,
+                word if word.eq_ignore_ascii_case(b"CH") => &mut adding.ch,
+                word if word.eq_ignore_ascii_case(b"INCR") => &mut adding.incr,
+                _ => return (adding, at),
             };
             *option = true;
         }
-        (options, args.len())
+        (adding, args.len())
     }
 
     fn check(self, arguments: usize) -> CommandResult {
@@ -114,9 +116,9 @@ impl Options {
     }
 }
 
-/// What ZADD has done so far.
+/// What has been done so far.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally {
+pub(crate) struct Tally {
     added: usize,
     updated: usize,
     /// What the last member was given.
@@ -125,7 +127,7 @@ struct Tally {
 
 impl Tally {
     #[allow(clippy::float_cmp)] // A score that is the same bit for bit isn't updated.
-    fn count(&mut self, old: Option<f64>, score: Option<f64>) {
+    fn note(&mut self, old: Option<f64>, score: Option<f64>) {
         self.score = score;
         match (old, score) {
             (None, Some(_)) => self.added += 1,
@@ -133,17 +135,19 @@ impl Tally {
             _ => {}
         }
     }
+
+    /// What the client is told.
+    pub(crate) fn count(self, adding: Adding) -> usize {
+        self.added + if adding.ch { self.updated } else { 0 }
+    }
 }
 
 fn zadd(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (options, start) = Options::parse(args);
-    options.check(args.len() - start)?;
-    let tally = add(txn, args, start, options)?;
+    let (adding, start) = Adding::parse(args);
+    adding.check(args.len() - start)?;
+    let tally = add(txn, args.at(1), &elements(args, start)?, adding)?;
     match tally.score {
-        _ if !options.incr => {
-            let updated = if options.ch { tally.updated } else { 0 };
-            reply.int((tally.added + updated) as i64);
-        }
+        _ if !adding.incr => reply.int(tally.count(adding) as i64),
         Some(score) => reply.double(score),
         None => reply.null(),
     }
@@ -151,39 +155,45 @@ fn zadd(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResu
 }
 
 fn zincrby(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let options = Options {
+    let adding = Adding {
         incr: true,
-        ..Options::default()
+        ..Adding::default()
     };
-    let tally = add(txn, args, 2, options)?;
+    let tally = add(txn, args.at(1), &elements(args, 2)?, adding)?;
     reply.double(tally.score.expect("nothing keeps the score as it was"));
     Ok(())
 }
 
-/// Adds the scores and members from argument `start` on.
-fn add(
+/// Scores with their members; the usual few need no allocation.
+type Elements<'a> = SmallVec<[(f64, &'a [u8]); 4]>;
+
+/// The scores and members from argument `start` on.
+fn elements(args: Args<'_>, start: usize) -> Result<Elements<'_>, CommandError> {
+    let element = |at: usize| {
+        let score = parse_f64(&args[at]).ok_or(CommandError::NotFloat)?;
+        Ok((score, args.at(at + 1)))
+    };
+    (start..args.len()).step_by(2).map(element).collect()
+}
+
+/// Adds members with their scores to the sorted set at `key`, or updates them.
+pub(crate) fn add(
     txn: &mut Txn<'_>,
-    args: Args<'_>,
-    start: usize,
-    options: Options,
+    key: &[u8],
+    elements: &[(f64, &[u8])],
+    adding: Adding,
 ) -> Result<Tally, CommandError> {
-    let scores: SmallVec<[f64; 8]> = (start..args.len())
-        .step_by(2)
-        .map(|at| parse_f64(&args[at]).ok_or(CommandError::NotFloat))
-        .collect::<Result<_, _>>()?;
-    let key = args.at(1);
     let (found, growth) = (txn.find(key), growth(txn));
     let tally = txn.edit(key, found, |zset: &mut Zset| {
         let mut tally = Tally::default();
-        for (i, &given) in scores.iter().enumerate() {
+        for &(given, member) in elements {
             let mut result = Ok(());
-            zset.update(&args[start + 2 * i + 1], &growth, |old| {
-                let decided = options.decide(old, given);
-                let score = decided.unwrap_or_else(|error| {
+            zset.update(member, &growth, |old| {
+                let score = adding.decide(old, given).unwrap_or_else(|error| {
                     result = Err(error);
                     None
                 });
-                tally.count(old, score);
+                tally.note(old, score);
                 score
             });
             result?;
@@ -191,7 +201,7 @@ fn add(
         Ok::<_, CommandError>(tally)
     })??;
     if tally.added + tally.updated > 0 {
-        txn.changed(key, if options.incr { "zincr" } else { "zadd" });
+        txn.changed(key, if adding.incr { "zincr" } else { "zadd" });
     }
     Ok(tally)
 }

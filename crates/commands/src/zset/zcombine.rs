@@ -48,7 +48,8 @@ pub(super) const ZDIFF: DataCommand = Command {
     spec: Spec {
         name: "zdiff",
         complexity: "O(L + (N-K)log(N)) worst case where L is the total number of elements in all \
-                     the sets, N is the size of the first set, and K is the size of the result set.",
+                     the sets, N is the size of the first set, and K is the size of the result \
+                     set.",
         summary: "Returns the members of the first of several sets that are in no other.",
         syntax: "numkeys key [key ...] [WITHSCORES]",
         ..ZUNION.spec

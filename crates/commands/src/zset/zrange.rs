@@ -175,11 +175,11 @@ impl<'a> Query<'a> {
             } else if args.is(at, "LIMIT") && at + 2 < args.len() {
                 (offset, count) = (args.int(at + 1)?, args.int(at + 2)?);
                 at += 2;
-            } else if form.reverse.is_none() && args.is(at, "REV") {
+            } else if reverse.is_none() && args.is(at, "REV") {
                 reverse = Some(true);
-            } else if form.by.is_none() && args.is(at, "BYLEX") {
+            } else if by.is_none() && args.is(at, "BYLEX") {
                 by = Some(By::Lex);
-            } else if form.by.is_none() && args.is(at, "BYSCORE") {
+            } else if by.is_none() && args.is(at, "BYSCORE") {
                 by = Some(By::Score);
             } else {
                 return Err(CommandError::Syntax);

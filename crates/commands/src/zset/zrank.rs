@@ -19,6 +19,7 @@ pub(super) const ZRANK: DataCommand = Command {
         complexity: "O(log(N))",
         summary: "Returns the place of a member in the order of scores, counted from 0.",
         syntax: "key member [WITHSCORE]",
+        member: 2,
         ..Spec::new("zrank")
     },
     run: |txn, args, reply| rank(txn, args, false, reply),

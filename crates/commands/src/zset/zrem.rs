@@ -22,6 +22,7 @@ pub(super) const ZREM: DataCommand = Command {
                      number of elements to be removed.",
         summary: "Removes members from a sorted set.",
         syntax: "key member [member ...]",
+        member: 2,
         ..Spec::new("zrem")
     },
     run: zrem,

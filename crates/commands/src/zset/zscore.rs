@@ -18,6 +18,7 @@ pub(super) const ZSCORE: DataCommand = Command {
         since: "1.2.0",
         summary: "Returns the score of a member.",
         syntax: "key member",
+        member: 2,
         ..Spec::new("zscore")
     },
     run: zscore,

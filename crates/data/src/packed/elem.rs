@@ -32,6 +32,7 @@ pub type Digits = itoa::Buffer;
 const STR_MAX_6: usize = 63;
 const STR_MAX_12: usize = 4095;
 const HEAD_MAX: usize = 9;
+const BACK_MAX: usize = 5;
 
 impl<'a> Elem<'a> {
     /// The element with this text.
@@ -115,6 +116,23 @@ impl<'a> Encoded<'a> {
         out[..self.head_len].copy_from_slice(self.head());
         out[self.head_len..forward].copy_from_slice(self.bytes);
         write_back_len(forward, &mut out[forward..]);
+    }
+
+    /// Appends the entry.
+    #[inline]
+    pub(super) fn push(&self, out: &mut Vec<u8>) {
+        let forward = self.forward_len();
+        out.reserve(forward + BACK_MAX);
+        out.extend_from_slice(self.head());
+        out.extend_from_slice(self.bytes);
+        if forward < 128 {
+            out.push(forward as u8);
+        } else {
+            let mut back = [0; BACK_MAX];
+            let back = &mut back[..back_len(forward)];
+            write_back_len(forward, back);
+            out.extend_from_slice(back);
+        }
     }
 }
 

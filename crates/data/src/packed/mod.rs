@@ -125,6 +125,12 @@ pub fn write_entry(elem: Elem<'_>, out: &mut [u8]) {
     Encoded::new(elem).write(out);
 }
 
+/// Adds an element at the end of a run. O(its length).
+#[inline]
+pub fn push_entry(elem: Elem<'_>, run: &mut Vec<u8>) {
+    Encoded::new(elem).push(run);
+}
+
 /// A packed list to be read.
 #[derive(Clone, Copy, Debug)]
 pub struct PackedRef<'a>(&'a [u8]);
@@ -261,16 +267,7 @@ impl Packed {
 
     /// Makes the `old` bytes at `offset` of the run `new` ones, whatever they hold.
     fn resize_gap(&mut self, offset: usize, old: usize, new: usize) {
-        let (start, len) = (COUNT + offset, self.0.len());
-        if new > old {
-            let more = new - old;
-            self.0.reserve(more);
-            self.0.resize(len + more, 0);
-            self.0.copy_within(start + old..len, start + new);
-        } else if new < old {
-            self.0.copy_within(start + old.., start + new);
-            self.0.truncate(len - (old - new));
-        }
+        resize_gap(&mut self.0, COUNT + offset, old, new);
     }
 
     fn set_count(&mut self, count: usize) {
@@ -279,6 +276,18 @@ impl Packed {
             self.0.resize(COUNT, 0);
         }
         self.0[..COUNT].copy_from_slice(&count.to_le_bytes());
+    }
+}
+
+/// Makes the `old` bytes from `start` on `new` ones, whatever they hold. O(what is behind).
+pub(crate) fn resize_gap(bytes: &mut Vec<u8>, start: usize, old: usize, new: usize) {
+    let len = bytes.len();
+    if new > old {
+        bytes.resize(len + new - old, 0);
+        bytes.copy_within(start + old..len, start + new);
+    } else if new < old {
+        bytes.copy_within(start + old.., start + new);
+        bytes.truncate(len - (old - new));
     }
 }
 

@@ -97,16 +97,18 @@ impl Thread {
         }
     }
 
-    /// Hands a message to this thread's subscribers.
-    pub(crate) fn deliver(&mut self, publication: &Publication) {
+    /// Hands a message to this thread's subscribers; returns how many bytes that makes.
+    pub(crate) fn deliver(&mut self, publication: &Publication) -> usize {
         let (kind, channel) = (publication.kind, publication.channel());
         let word = if kind == Kind::ShardChannel {
             "smessage"
         } else {
             "message"
         };
+        let mut count = 0;
         let subscribers = std::mem::take(&mut self.subscribers);
         for token in subscribers.of(kind, channel) {
+            count += 1;
             self.push(token, |_, reply| {
                 reply.push(3);
                 reply.bulk(word.as_bytes());
@@ -116,6 +118,7 @@ impl Thread {
         if kind == Kind::Channel {
             let patterns = subscribers.0[Kind::Pattern as usize].iter();
             for (pattern, tokens) in patterns.filter(|of| glob::matches(of.0, channel, false)) {
+                count += tokens.len();
                 for &token in tokens {
                     self.push(token, |_, reply| {
                         reply.push(4);
@@ -127,5 +130,7 @@ impl Thread {
             }
         }
         self.subscribers = subscribers;
+        self.shared.pubsub.delivered(publication);
+        count * publication.tail.len()
     }
 }

@@ -5,6 +5,7 @@
 //! thread's own (`local`) and knows the connections, so what a client has left isn't delivered to
 //! it even when the message was under way.
 
+mod backlog;
 mod local;
 
 use std::ops::Range;
@@ -15,6 +16,7 @@ use smallvec::SmallVec;
 
 use crate::mailboxes::Mailboxes;
 use crate::message::Message;
+use crate::pubsub::backlog::Backlog;
 use crate::sharded::{Name, Sharded};
 
 pub(crate) use local::{Subscribers, Subscriptions};
@@ -67,6 +69,11 @@ impl Publication {
             tail,
             channel: end - channel.len()..end,
         }
+    }
+
+    /// Bytes that it takes on its way to a thread, about.
+    fn weight(&self) -> usize {
+        self.tail.len() + size_of::<Message>() + size_of::<Self>()
     }
 
     fn channel(&self) -> &[u8] {
@@ -125,6 +132,7 @@ impl Receivers {
 pub struct PubSub {
     /// By the number of the [`Kind`].
     names: [Sharded<Counts>; 3],
+    backlog: Backlog,
     mailboxes: Arc<Mailboxes>,
 }
 
@@ -134,6 +142,7 @@ impl PubSub {
         Self {
             // A publisher goes through all patterns.
             names: [Sharded::default(), Sharded::whole(), Sharded::default()],
+            backlog: Backlog::default(),
             mailboxes,
         }
     }
@@ -183,12 +192,34 @@ impl PubSub {
         }
         if receivers.count > 0 {
             let publication = Arc::new(Publication::new(kind, channel, payload));
+            let is_short = self
+                .backlog
+                .add(publication.weight() * receivers.threads.len());
+            self.let_publishers_go_on(is_short);
             for thread in receivers.threads {
                 let message = Message::Publish(Arc::clone(&publication));
                 self.mailboxes.post(thread as usize, message);
             }
         }
         receivers.count
+    }
+
+    /// Whether more is published than is delivered: who publishes has to wait.
+    #[inline(always)]
+    pub(crate) fn is_behind(&self) -> bool {
+        self.backlog.is_long()
+    }
+
+    /// A thread has delivered a message.
+    fn delivered(&self, publication: &Publication) {
+        let is_short = self.backlog.remove(publication.weight());
+        self.let_publishers_go_on(is_short);
+    }
+
+    fn let_publishers_go_on(&self, is_short: bool) {
+        if is_short {
+            self.mailboxes.post_all(|| Message::PauseChanged);
+        }
     }
 
     /// One subscriber more on a thread; returns the name as it is stored here.

@@ -104,7 +104,7 @@ impl Touches {
         (entry, args): (&Entry, Args<'_>),
         has_written: bool,
     ) -> Touch {
-        if entry.spec.scope != Scope::Keys {
+        if entry.spec.scope.of(args) != Scope::Keys {
             self.others = true;
             return match txn.holds_all() {
                 true => Touch::Free,

@@ -12,6 +12,7 @@ pub(super) const COMMANDS: &[SessionCommand] = &[
     subscription(
         Spec {
             arity: -2,
+            since: "2.0.0",
             complexity: "O(N) where N is the number of channels to subscribe to.",
             summary: "Listens for messages published to channels.",
             syntax: "channel [channel ...]",
@@ -22,6 +23,7 @@ pub(super) const COMMANDS: &[SessionCommand] = &[
     subscription(
         Spec {
             arity: -1,
+            since: "2.0.0",
             complexity: "O(N) where N is the number of channels to unsubscribe.",
             summary: "Stops listening to messages posted to channels.",
             syntax: "[channel [channel ...]]",
@@ -32,6 +34,7 @@ pub(super) const COMMANDS: &[SessionCommand] = &[
     subscription(
         Spec {
             arity: -2,
+            since: "2.0.0",
             complexity: "O(N) where N is the number of patterns to subscribe to.",
             summary: "Listens for messages published to channels that match patterns.",
             syntax: "pattern [pattern ...]",
@@ -42,6 +45,7 @@ pub(super) const COMMANDS: &[SessionCommand] = &[
     subscription(
         Spec {
             arity: -1,
+            since: "2.0.0",
             complexity: "O(N) where N is the number of patterns to unsubscribe.",
             summary: "Stops listening to messages published to channels that match patterns.",
             syntax: "[pattern [pattern ...]]",
@@ -126,16 +130,10 @@ const ASKING: u32 = flags::PUBSUB | flags::LOADING | flags::STALE;
 
 /// A command that changes what a client is subscribed to.
 const fn subscription(spec: Spec, run: SessionRun) -> SessionCommand {
-    let since = if spec.keys.is_empty() {
-        "2.0.0"
-    } else {
-        spec.since
-    };
     Command {
         spec: Spec {
             flags: flags::PUBSUB | flags::NOSCRIPT | flags::LOADING | flags::STALE,
             group: Group::PubSub,
-            since,
             ..spec
         },
         run,

@@ -4,6 +4,7 @@
 use data::{Collection, KeyHasher, NewValue, ValueRef};
 
 use super::{Found, Txn, WrongType};
+use crate::log::Effect;
 
 impl Txn<'_> {
     /// What collections hash their members with.
@@ -82,8 +83,14 @@ impl Txn<'_> {
                 self.scratch = scratch;
                 let value = self.value_mut(found).expect("just seen");
                 let collection = C::of_mut(value).ok_or(WrongType)?;
+                let before = collection.next_expiry();
                 let result = edit(collection);
-                if collection.is_spent() {
+                let (after, is_spent) = (collection.next_expiry(), collection.is_spent());
+                if before != after {
+                    let dict = &mut self.part(found.shard).dict;
+                    dict.members_changed(found.entry, before);
+                }
+                if is_spent {
                     self.remove(found);
                 }
                 Ok(result)
@@ -100,6 +107,31 @@ impl Txn<'_> {
                 self.scratch = scratch;
                 Err(WrongType)
             }
+        }
+    }
+
+    /// Notes that a command has removed members that had expired; `command` removes such. The log
+    /// gets that apart from what the command does itself.
+    pub fn members_expired(
+        &mut self,
+        command: &[u8],
+        key: &[u8],
+        members: &[&[u8]],
+        is_spent: bool,
+    ) {
+        let interest = self.store.observers().interest();
+        if !interest.is_none() {
+            self.tell(interest, key, "hexpired");
+            if is_spent {
+                self.notify(key, "del");
+            }
+        }
+        let stats = self.store.stats(self.thread);
+        stats.expired_members.add(members.len() as u64);
+        if self.is_logged() {
+            let args = [&[command, key], members].concat();
+            let args = args.into_iter().map(<[u8]>::to_vec).collect();
+            self.append(vec![Effect { db: self.db, args }]);
         }
     }
 

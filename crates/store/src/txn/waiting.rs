@@ -52,6 +52,12 @@ impl Txn<'_> {
         }
     }
 
+    /// Whether the shard of `key` is locked: one who serves a waiting client holds only that of the
+    /// key with news, see [`Served::Needs`].
+    pub fn can_touch(&self, key: &[u8]) -> bool {
+        self.holds(self.store.shard_of(key, self.store.hash(key)))
+    }
+
     /// What the command that has just run wants to wait for.
     #[inline(always)]
     pub fn take_wait(&mut self) -> Option<Wait> {

@@ -55,6 +55,20 @@ impl Default for Hash {
 }
 
 impl Hash {
+    /// Starts loading the bucket of a field, where there are buckets.
+    pub fn prefetch_bucket(&self, field: &[u8]) {
+        if let Self::Large(large) = self {
+            large.prefetch_bucket(field);
+        }
+    }
+
+    /// Starts loading the entry of a field, once its bucket is there.
+    pub fn prefetch_entry(&self, field: &[u8]) {
+        if let Self::Large(large) = self {
+            large.prefetch_entry(field);
+        }
+    }
+
     /// How it is kept, as OBJECT ENCODING names it.
     pub fn encoding(&self) -> &'static str {
         self.view().encoding()
@@ -206,6 +220,21 @@ impl<'a> HashRef<'a> {
             Self::Packed(small) => small.has_expiries(),
             Self::Large(entries) => entries.expiring() > 0,
         }
+    }
+
+    /// Whether a field may have expired by `now_ms` and not been removed. O(1), O(n) while packed.
+    pub fn may_be_due(self, now_ms: u64) -> bool {
+        let next = match self {
+            Self::Packed(small) => small.next_expiry(),
+            Self::Large(entries) => entries.next_expiry(),
+        };
+        next.is_some_and(|at| at <= now_ms)
+    }
+
+    /// Whether a field has expired by `now_ms` and not been removed. O(1), O(n) while packed.
+    pub fn has_expired(self, field: &[u8], now_ms: u64) -> bool {
+        let stored = self.stored(field);
+        stored.is_some_and(|pair| !pair.is_live(now_ms))
     }
 
     /// A field, expired or not.

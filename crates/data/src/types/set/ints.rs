@@ -16,7 +16,7 @@ impl<'a> IntsRef<'a> {
     /// The set in these bytes, if that is what they are.
     #[inline]
     pub fn of(bytes: &'a [u8]) -> Option<Self> {
-        bytes.starts_with(&[0, 0]).then_some(Self(bytes))
+        (bytes.len() >= HEAD && bytes.starts_with(&[0, 0])).then_some(Self(bytes))
     }
 
     #[inline]

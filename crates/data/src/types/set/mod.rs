@@ -68,6 +68,20 @@ impl Default for Set {
 }
 
 impl Set {
+    /// Starts loading the bucket of a member, where there are buckets.
+    pub fn prefetch_bucket(&self, member: &[u8]) {
+        if let Self::Large(large) = self {
+            large.prefetch_bucket(member);
+        }
+    }
+
+    /// Starts loading the entry of a member, once its bucket is there.
+    pub fn prefetch_entry(&self, member: &[u8]) {
+        if let Self::Large(large) = self {
+            large.prefetch_entry(member);
+        }
+    }
+
     /// How it is kept, as OBJECT ENCODING names it.
     pub fn encoding(&self) -> &'static str {
         self.view().encoding()

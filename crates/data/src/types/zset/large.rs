@@ -43,6 +43,16 @@ impl Large {
         (Elem::Bytes(&payload[SCORE..]), score_in(payload))
     }
 
+    /// Starts loading the bucket of a member.
+    pub(super) fn prefetch_bucket(&self, member: &[u8]) {
+        self.entries.prefetch_bucket(member);
+    }
+
+    /// Starts loading the entry of a member, once its bucket is there.
+    pub(super) fn prefetch_entry(&self, member: &[u8]) {
+        self.entries.prefetch_entry(member);
+    }
+
     /// Starts loading an entry.
     #[inline]
     pub(super) fn prefetch(&self, item: Item) {
@@ -56,20 +66,24 @@ impl Large {
 
     /// The rank that a member and score have or would get. O(log n).
     pub(super) fn rank_of(&self, member: &[u8], score: f64) -> usize {
-        let prefix = score::prefix(score);
-        self.tree.partition_point(|item| {
-            item.prefix < prefix
-                || item.prefix == prefix && is_before(self.element(item), member, score)
-        })
+        let before = |item| is_before(self.element(item), member, score);
+        self.tree.partition_point(score::prefix(score), before)
     }
 
     /// How many elements have a score below this one, or not above it. O(log n).
     pub(super) fn rank_of_score(&self, score: f64, equal_too: bool) -> usize {
-        let prefix = score::prefix(score);
-        self.tree.partition_point(|item| {
-            let at = || self.element(item).1;
-            item.prefix < prefix
-                || item.prefix == prefix && (at() < score || equal_too && at() == score)
+        self.tree.partition_point(score::prefix(score), |item| {
+            let at = self.element(item).1;
+            at < score || equal_too && at == score
+        })
+    }
+
+    /// How many elements come before the first that isn't `before`; all have one score. O(log n).
+    pub(super) fn rank_of_member(&self, before: impl Fn(Elem<'_>) -> bool) -> usize {
+        let first = self.tree.range(0..self.tree.len()).next();
+        first.map_or(0, |first| {
+            let before = |item| before(self.element(item).0);
+            self.tree.partition_point(first.prefix, before)
         })
     }
 

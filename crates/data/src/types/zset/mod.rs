@@ -56,6 +56,20 @@ impl Default for Zset {
 }
 
 impl Zset {
+    /// Starts loading the bucket of a member, where there are buckets.
+    pub fn prefetch_bucket(&self, member: &[u8]) {
+        if let Self::Large(large) = self {
+            large.prefetch_bucket(member);
+        }
+    }
+
+    /// Starts loading the entry of a member, once its bucket is there.
+    pub fn prefetch_entry(&self, member: &[u8]) {
+        if let Self::Large(large) = self {
+            large.prefetch_entry(member);
+        }
+    }
+
     /// How it is kept, as OBJECT ENCODING names it.
     pub fn encoding(&self) -> &'static str {
         self.view().encoding()
@@ -206,10 +220,7 @@ impl<'a> ZsetRef<'a> {
     pub fn rank_of_member(self, before: impl Fn(Elem<'_>) -> bool) -> usize {
         match self {
             Self::Packed(list) => small::partition_point(list, |member, _| before(member)).0,
-            Self::Large(large) => {
-                let tree = &large.tree;
-                tree.partition_point(|item| before(large.element(item).0))
-            }
+            Self::Large(large) => large.rank_of_member(before),
         }
     }
 

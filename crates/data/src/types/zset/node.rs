@@ -1,5 +1,6 @@
-//! The nodes of a sorted set's tree: short arrays in order, and where they live under dense numbers.
-//! What is done to whole nodes (evening out, splitting, merging) is the same on all levels.
+//! The nodes of a sorted set's tree: short arrays in order, and where they live under dense
+//! numbers. What is done to whole nodes (evening out, splitting, merging) is the same on all
+//! levels.
 
 use std::ops::{Index, IndexMut};
 

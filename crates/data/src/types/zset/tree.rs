@@ -1,8 +1,8 @@
-//! The order of a sorted set: the handles of its entries in a B+tree that counts, so that an element
-//! is found by its rank as fast as by what it is.
+//! The order of a sorted set: the handles of its entries in a B+tree that counts, so that an
+//! element is found by its rank as fast as by what it is.
 //!
 //! ```text
-//! inner  [ first element, node, number of elements ] × up to 31
+//! inner  [ first element, node, number of elements ] × up to 63
 //! leaf   [ prefix of the score (4), handle (4) ] × up to 127          1 KiB
 //! ```
 //!
@@ -11,10 +11,10 @@
 //! knows nothing of scores: [`Tree::partition_point`] finds the rank that a question asks for, all
 //! else goes by rank. Every step is O(log n) and touches one node of each level and its neighbour.
 
-use super::node::{Child, Fill, Item, Level, Nodes};
+use super::node::{Child, Fill, Item, Level, Nodes, Slot};
 
 const LEAF_SLOTS: usize = 127;
-const INNER_SLOTS: usize = 31;
+const INNER_SLOTS: usize = 63;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -46,19 +46,22 @@ impl Tree {
         self.len
     }
 
-    /// The number of elements that are `before` something, which all are that stand before one
-    /// that is. O(log n).
+    /// The number of elements with a lower prefix, and of those with this one that are `before`
+    /// something, which all are that stand before one that is. O(log n).
     #[inline]
-    pub(super) fn partition_point(&self, mut before: impl FnMut(Item) -> bool) -> usize {
+    pub(super) fn partition_point(
+        &self,
+        prefix: u32,
+        mut before: impl FnMut(Item) -> bool,
+    ) -> usize {
         let (mut node, mut rank) = (self.root, 0);
         for _ in 0..self.height {
             let children = self.inners[node].slots();
-            let at = children[1..].partition_point(|child| before(child.first));
+            let at = lower(&children[1..], prefix, &mut before);
             rank += count(&children[..at]);
             node = children[at].node;
         }
-        let leaf = self.leaves[node].slots();
-        rank + leaf.partition_point(|&item| before(item))
+        rank + lower(self.leaves[node].slots(), prefix, &mut before)
     }
 
     /// The elements whose ranks are in `range`, from either end. O(log n + their number).
@@ -217,6 +220,22 @@ impl Tree {
         }
         (self.leaves[node].slots(), rank)
     }
+}
+
+/// How many slots come before, see [`Tree::partition_point`]. Entries are looked at only where
+/// prefixes are equal, so that the search among prefixes has no branch to foresee.
+#[inline]
+fn lower(slots: &[impl Slot], prefix: u32, before: &mut impl FnMut(Item) -> bool) -> usize {
+    let start = slots.partition_point(|slot| slot.first().prefix < prefix);
+    let rest = &slots[start..];
+    if rest
+        .first()
+        .is_none_or(|slot| slot.first().prefix != prefix)
+    {
+        return start;
+    }
+    let equal = rest.partition_point(|slot| slot.first().prefix == prefix);
+    start + rest[..equal].partition_point(|slot| before(slot.first()))
 }
 
 /// How many elements there are below these nodes.

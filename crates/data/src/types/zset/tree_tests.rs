@@ -12,7 +12,7 @@ fn item(key: u32) -> Item {
 
 impl Tree {
     fn add(&mut self, key: u32) -> usize {
-        let rank = self.partition_point(|item| item.handle < key);
+        let rank = self.partition_point(key >> 4, |item| item.handle < key);
         self.insert(rank, item(key));
         rank
     }

@@ -2,13 +2,28 @@
 //! keys are visited, equal to Redis's for the same data. Keys that have expired don't count.
 
 use commands::CommandError;
-use data::{Value, ValueRef};
+use data::packed::{Digits, Elem};
+use data::types::hash::HashRef;
+use data::types::list::{End, ListRef};
+use data::types::set::SetRef;
+use data::types::stream::Id;
+use data::types::zset::ZsetRef;
+use data::{Collection, Hash, Kind, List, Set, Stream, Value, ValueRef, Zset};
 use protocol::Reply;
+use protocol::number::format_double;
 use sha1::{Digest as _, Sha1};
 use store::Txn;
 
 use crate::admin::hex;
 use crate::session::Call;
+
+/// What Redis numbers the types with.
+const STRING: u32 = 0;
+const LIST: u32 = 1;
+const SET: u32 = 2;
+const ZSET: u32 = 3;
+const HASH: u32 = 4;
+const STREAM: u32 = 6;
 
 /// SHA-1 values that are combined with exclusive or.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,22 +44,79 @@ impl Digest {
         self.0 = Sha1::digest(self.0).into();
     }
 
-    fn append_value(&mut self, value: ValueRef<'_>, expiry: Option<u64>) {
-        /// What Redis numbers strings with.
-        const STRING: u32 = 0;
+    fn append_value(&mut self, value: ValueRef<'_>, expiry: Option<u64>, now_ms: u64) {
         match value {
-            ValueRef::Str(bytes) | ValueRef::Raw(bytes) => self.append_string(STRING, bytes),
-            ValueRef::Int(int) => self.append_string(STRING, int.to_string().as_bytes()),
-            ValueRef::External(Value::Str(bytes)) => self.append_string(STRING, bytes),
-            ValueRef::Packed(..) | ValueRef::External(_) => {}
+            ValueRef::Str(bytes) | ValueRef::Raw(bytes) => self.append_string(bytes),
+            ValueRef::Int(int) => self.append_string(int.to_string().as_bytes()),
+            ValueRef::Packed(Kind::List, bytes) => self.append_list(List::view_packed(bytes)),
+            ValueRef::Packed(Kind::Set, bytes) => self.append_set(Set::view_packed(bytes), now_ms),
+            ValueRef::Packed(Kind::Zset, bytes) => self.append_zset(Zset::view_packed(bytes)),
+            ValueRef::Packed(_, bytes) => self.append_hash(Hash::view_packed(bytes), now_ms),
+            ValueRef::External(Value::Str(bytes)) => self.append_string(bytes),
+            ValueRef::External(Value::List(list)) => self.append_list(list.view()),
+            ValueRef::External(Value::Set(set)) => self.append_set(set.view(), now_ms),
+            ValueRef::External(Value::Zset(zset)) => self.append_zset(zset.view()),
+            ValueRef::External(Value::Hash(hash)) => self.append_hash(hash.view(), now_ms),
+            ValueRef::External(Value::Stream(stream)) => self.append_stream(stream),
         }
         if expiry.is_some() {
             self.add(b"!!expire!!");
         }
     }
 
-    fn append_string(&mut self, kind: u32, bytes: &[u8]) {
+    fn append_list(&mut self, list: ListRef<'_>) {
+        self.append_kind(LIST);
+        for elem in list.iter_from(End::Front, 0) {
+            self.append(elem.text(&mut Digits::new()));
+        }
+    }
+
+    fn append_set(&mut self, set: SetRef<'_>, now_ms: u64) {
+        self.append_kind(SET);
+        for member in set.iter(now_ms) {
+            self.add(member.text(&mut Digits::new()));
+        }
+    }
+
+    fn append_zset(&mut self, zset: ZsetRef<'_>) {
+        self.append_kind(ZSET);
+        for (member, score) in zset.iter() {
+            self.add_pair(member, format_double(score).as_bytes());
+        }
+    }
+
+    fn append_hash(&mut self, hash: HashRef<'_>, now_ms: u64) {
+        self.append_kind(HASH);
+        for pair in hash.iter(now_ms) {
+            self.add_pair(pair.field, pair.value.text(&mut Digits::new()));
+        }
+    }
+
+    fn append_stream(&mut self, stream: &Stream) {
+        self.append_kind(STREAM);
+        for entry in stream.range(Id::MIN, Id::MAX) {
+            self.append(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+            for (name, value) in entry.pairs() {
+                self.append(name.text(&mut Digits::new()));
+                self.append(value.text(&mut Digits::new()));
+            }
+        }
+    }
+
+    /// Adds two things that belong together, in this order.
+    fn add_pair(&mut self, first: Elem<'_>, second: &[u8]) {
+        let mut pair = Digest::default();
+        pair.append(first.text(&mut Digits::new()));
+        pair.append(second);
+        self.add(&pair.0);
+    }
+
+    fn append_kind(&mut self, kind: u32) {
         self.append(&kind.to_be_bytes());
+    }
+
+    fn append_string(&mut self, bytes: &[u8]) {
+        self.append_kind(STRING);
         self.append(bytes);
     }
 }
@@ -62,6 +134,7 @@ pub(super) fn all(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), 
 fn append_db(digest: &mut Digest, txn: &mut Txn<'_>) {
     let mut sum = Digest::default();
     let mut keys = 0;
+    let now_ms = txn.now_ms;
     for shard in 0..txn.store().shard_count() {
         let mut position = Some(0);
         while let Some(at) = position {
@@ -69,7 +142,7 @@ fn append_db(digest: &mut Digest, txn: &mut Txn<'_>) {
                 txn.scan(shard, at, |dict, record| {
                     let mut one = Digest::default();
                     one.append(record.key());
-                    one.append_value(dict.value_of(record), record.expiry());
+                    one.append_value(dict.value_of(record), record.expiry(), now_ms);
                     sum.add(&one.0);
                     keys += 1;
                 })
@@ -94,8 +167,8 @@ pub(super) fn values(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(
         let digest = call.txn.in_shard(shard, |txn| {
             let mut digest = Digest::default();
             if let Some(found) = txn.peek(key) {
-                let expiry = txn.expiry(found);
-                digest.append_value(txn.value(found), expiry);
+                let (expiry, now_ms) = (txn.expiry(found), txn.now_ms);
+                digest.append_value(txn.value(found), expiry, now_ms);
             }
             digest
         });
@@ -113,7 +186,7 @@ mod tests {
     fn digests_are_redis_s() {
         let of = |value, expiry| {
             let mut digest = Digest::default();
-            digest.append_value(value, expiry);
+            digest.append_value(value, expiry, 0);
             hex(&digest.0)
         };
         assert_eq!(

@@ -146,6 +146,16 @@ const SUBCOMMANDS: &[Subcommand] = &[
         },
     },
     Subcommand {
+        name: "QUICKLIST-PACKED-THRESHOLD",
+        arity: 3,
+        syntax: "<size>",
+        summary: "Do nothing: long elements are kept as others are.",
+        run: |_, reply| {
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
         name: "POPULATE",
         arity: -3,
         syntax: "<count> [<prefix>] [<size>] [RAND]",

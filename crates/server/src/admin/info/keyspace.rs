@@ -13,6 +13,8 @@ pub(in crate::admin) struct DbCount {
     pub(in crate::admin) keys: u64,
     /// Of these, the ones with an expiry.
     pub(in crate::admin) expires: u64,
+    /// Hashes and sets with fields or members that expire.
+    expiring_members: u64,
     /// Keys that the tables have room for.
     capacity: u64,
     /// Milliseconds that those have left that were looked at, and how many that were.
@@ -37,6 +39,7 @@ impl DbCount {
     fn add(&mut self, dict: &Dict, now_ms: u64) {
         self.keys += dict.len() as u64;
         self.expires += dict.expiring() as u64;
+        self.expiring_members += dict.expiring_members() as u64;
         self.capacity += dict.capacity() as u64;
         if dict.expiring() > 0 {
             self.sample(dict, now_ms);
@@ -85,8 +88,9 @@ pub(super) fn keyspace(call: &Call<'_, '_>, text: &mut Text) {
         text.field(
             &format!("db{number}"),
             format_args!(
-                "keys={keys},expires={expires},avg_ttl={},subexpiry=0",
-                count.average_ttl()
+                "keys={keys},expires={expires},avg_ttl={},subexpiry={}",
+                count.average_ttl(),
+                count.expiring_members
             ),
         );
     }

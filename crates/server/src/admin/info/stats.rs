@@ -36,13 +36,9 @@ pub(super) fn stats(call: &Call<'_, '_>, text: &mut Text) {
         sum(|s| &s.output_bytes),
     );
     text.field("rejected_connections", rejected);
-    text.zeros(&[
-        "sync_full",
-        "sync_partial_ok",
-        "sync_partial_err",
-        "expired_subkeys",
-    ]);
+    text.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     text.fields(&[
+        ("expired_subkeys", &keys(|stats| &stats.expired_members)),
         ("expired_keys", &keys(|stats| &stats.expired)),
         ("expired_stale_perc", &"0.00"),
         (
