@@ -7,12 +7,15 @@ mod from_reply;
 mod host;
 mod interpreter;
 mod libraries;
+mod library;
 mod number;
 mod raise;
+mod register;
 mod sandbox;
 mod script;
 mod to_reply;
 
 pub use host::{Host, LogLevel, Tick};
 pub use interpreter::{Ended, Failure, Interpreter, Progress};
+pub use library::{Callee, FunctionInfo, Library, LibraryError};
 pub use script::{Script, ScriptError, Sha, flags};

@@ -127,4 +127,18 @@ local function run(script, keys, argv)
   return xpcall(script, native.handler)
 end
 
-return shown, run
+-- Runs a function of a library.
+local function call(run, keys, args)
+  return xpcall(function() return run(keys, args) end, native.handler)
+end
+
+-- Loads a library: it can register functions and nothing else.
+local function load_library(chunk)
+  local command, pcommand = redis.call, redis.pcall
+  redis.register_function, redis.call, redis.pcall = native.register, nil, nil
+  local ok, err = xpcall(chunk, native.handler)
+  redis.register_function, redis.call, redis.pcall = nil, command, pcommand
+  return ok, err
+end
+
+return shown, run, call, load_library

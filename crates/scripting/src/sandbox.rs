@@ -9,11 +9,18 @@ use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 use crate::api::{self, Api};
 use crate::libraries;
 use crate::raise::{self, OWN_CHUNK};
+use crate::register::{self, Registered};
 
 /// What the sandbox hands back.
 pub(crate) struct Sandbox {
     /// Runs a script with KEYS and ARGV.
     pub(crate) run: Function,
+    /// Runs a library's function with keys and arguments.
+    pub(crate) call: Function,
+    /// Loads a library.
+    pub(crate) load_library: Function,
+    /// What the library that is loaded has registered.
+    pub(crate) registered: Registered,
 }
 
 /// Makes the globals of scripts.
@@ -24,14 +31,22 @@ pub(crate) fn build(lua: &Lua, api: &Rc<Api>, constants: Table) -> Result<Sandbo
     native.raw_set("handler", lua.create_function(raise::uncaught)?)?;
     native.raw_set("caught", lua.create_function(raise::caught)?)?;
     native.raw_set("compile", lua.create_function(compile_text)?)?;
+    let registered = Registered::default();
+    native.raw_set("register", register::function(lua, &registered)?)?;
     native.raw_set("libraries", libraries::all(lua)?)?;
     native.raw_set("is_end", lua.create_function(raise::is_end)?)?;
     add_random(lua, &native)?;
     let source: &[u8] = include_bytes!("sandbox.lua");
     let chunk = lua.load(source).set_name(OWN_CHUNK);
-    let (globals, run) = chunk.call::<(Table, Function)>(native)?;
+    let (globals, run, call, load_library) =
+        chunk.call::<(Table, Function, Function, Function)>(native)?;
     lua.set_globals(globals)?;
-    Ok(Sandbox { run })
+    Ok(Sandbox {
+        run,
+        call,
+        load_library,
+        registered,
+    })
 }
 
 /// Compiles text; the message without a position of its own if it isn't Lua.

@@ -255,7 +255,7 @@ fn check(
         return Err(CommandError::Text("NOAUTH Authentication required."));
     }
     if shared.slow_path.has(Reason::SlowScript) {
-        check_busy(thread, conn, entry)?;
+        check_busy(shared, thread, conn, entry)?;
     }
     let session = &conn.session;
     if session.multi.is_some() && entry.spec.has(flags::NO_MULTI) {
@@ -297,7 +297,12 @@ fn check(
 }
 
 /// What may run while a script takes long.
-fn check_busy(thread: &Thread, conn: &mut Conn, entry: &Entry) -> Result<(), CommandError> {
+fn check_busy(
+    shared: &Shared,
+    thread: &Thread,
+    conn: &mut Conn,
+    entry: &Entry,
+) -> Result<(), CommandError> {
     // The thread that runs the script can't wait for the locks that ending a watch takes.
     let ends_watch = thread.aside.is_some() && conn.session.watch.is_some();
     if entry.spec.has(flags::ALLOW_BUSY) && !(ends_watch && entry.spec.name != "watch") {
@@ -306,10 +311,10 @@ fn check_busy(thread: &Thread, conn: &mut Conn, entry: &Entry) -> Result<(), Com
     if entry.spec.name == "exec" && conn.session.multi.take().is_some() {
         return Err(CommandError::Made(format!(
             "EXECABORT Transaction discarded because of: {}",
-            script::BUSY
+            shared.busy_text()
         )));
     }
-    Err(CommandError::Text(script::BUSY))
+    Err(CommandError::Text(shared.busy_text()))
 }
 
 /// Whether a pause makes a command with these flags wait.

@@ -19,7 +19,7 @@ use crate::monitor::Monitors;
 use crate::observer::KeyObserver;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
-use crate::script::{Scripts, SlowRuns};
+use crate::script::{Libraries, Scripts, SlowRuns};
 use crate::slow_path::SlowPath;
 use crate::stats::{SharedStats, ThreadStats};
 use crate::table::Table;
@@ -45,6 +45,8 @@ pub struct Shared {
     pub admin: State,
     /// The scripts that EVALSHA may name.
     pub(crate) scripts: Scripts,
+    /// The functions that FCALL may name.
+    pub(crate) libraries: Libraries,
     /// Scripts that take long.
     pub(crate) slow_runs: SlowRuns,
     /// When the server started.
@@ -95,6 +97,7 @@ impl Shared {
             tracking,
             admin: State::default(),
             scripts: Scripts::default(),
+            libraries: Libraries::default(),
             slow_runs: SlowRuns::default(),
             started: Instant::now(),
             backend,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use commands::OwnedArgs;
 use protocol::Reply;
-use scripting::{Interpreter, Progress, Script};
+use scripting::{Callee, Interpreter, Progress};
 use store::{Suspended, Txn};
 
 use super::eval;
@@ -24,7 +24,7 @@ pub(crate) struct Aside {
     txn: Suspended,
     token: Token,
     interpreter: Box<Interpreter>,
-    script: Arc<Script>,
+    callee: Callee,
     state: RunState,
     command: Place,
     args: OwnedArgs,
@@ -44,14 +44,14 @@ struct Waiting {
 pub(super) fn put(
     call: &mut Call<'_, '_>,
     interpreter: Box<Interpreter>,
-    script: Arc<Script>,
+    callee: Callee,
     state: RunState,
 ) {
     call.thread.aside = Some(Box::new(Aside {
         txn: call.txn.suspend(),
         token: Token(call.conn.info.token),
         interpreter,
-        script,
+        callee,
         state,
         command: call.entry.place,
         args: OwnedArgs::new(call.args.iter()),
@@ -100,7 +100,7 @@ impl Thread {
         let Aside {
             txn,
             interpreter,
-            script,
+            callee,
             state,
             command,
             args,
@@ -118,7 +118,7 @@ impl Thread {
             args: args.borrow(),
         };
         let mut reply = Reply::new(&mut out, call.conn.session.resp3);
-        let has_ended = run_slice(&mut call, interpreter, script, state, &mut reply);
+        let has_ended = run_slice(&mut call, interpreter, callee, state, &mut reply);
         conn.out = out;
         drop(txn);
         if !has_ended {
@@ -148,16 +148,16 @@ impl Thread {
 fn run_slice(
     call: &mut Call<'_, '_>,
     mut interpreter: Box<Interpreter>,
-    script: Arc<Script>,
+    callee: Callee,
     state: RunState,
     reply: &mut Reply<'_>,
 ) -> bool {
     let start = reply.len();
-    let mut run = Run::resume(call, &script, state);
+    let mut run = Run::resume(call, &callee, state);
     match interpreter.resume(&mut run, reply) {
         Progress::Paused => {
             let state = run.pause();
-            put(call, interpreter, script, state);
+            put(call, interpreter, callee, state);
             false
         }
         Progress::Ended(ended) => {

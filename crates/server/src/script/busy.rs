@@ -3,19 +3,29 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
-use commands::CommandError;
+use commands::{Args, CommandError, OwnedArgs};
+use protocol::Reply;
+use scripting::Callee;
 
 use crate::shared::Shared;
 use crate::slow_path::Reason;
 
 /// What a client hears while a script takes long.
-pub(crate) const BUSY: &str =
+const BUSY: &str =
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+/// The same for a function.
+const BUSY_FUNCTION: &str =
+    "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
 
 /// One such script.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SlowRun {
+    name: String,
+    is_function: bool,
+    command: OwnedArgs,
+    noticed: Instant,
     /// It is to end.
     is_killed: AtomicBool,
     /// It can't be ended: half of what it does would stay.
@@ -23,6 +33,18 @@ pub(crate) struct SlowRun {
 }
 
 impl SlowRun {
+    /// A run that the command with these arguments has begun.
+    pub(super) fn new(callee: &Callee, args: Args<'_>, has_written: bool) -> Self {
+        Self {
+            name: callee.name().to_owned(),
+            is_function: callee.is_function(),
+            command: OwnedArgs::new(args.iter()),
+            noticed: Instant::now(),
+            is_killed: AtomicBool::new(false),
+            has_written: AtomicBool::new(has_written),
+        }
+    }
+
     /// Whether it is to end.
     pub(super) fn is_killed(&self) -> bool {
         self.is_killed.load(Ordering::Relaxed)
@@ -46,9 +68,8 @@ impl SlowRuns {
 
 impl Shared {
     /// A run has become slow.
-    pub(super) fn add_slow_run(&self, has_written: bool) -> Arc<SlowRun> {
-        let run = Arc::new(SlowRun::default());
-        run.has_written.store(has_written, Ordering::Relaxed);
+    pub(super) fn add_slow_run(&self, run: SlowRun) -> Arc<SlowRun> {
+        let run = Arc::new(run);
         let mut runs = self.slow_runs.lock();
         runs.push(Arc::clone(&run));
         self.slow_path.set(Reason::SlowScript, true);
@@ -62,16 +83,49 @@ impl Shared {
         self.slow_path.set(Reason::SlowScript, !runs.is_empty());
     }
 
-    /// Ends the slow runs that have written nothing (SCRIPT KILL).
-    pub(super) fn kill_slow_runs(&self) -> Result<(), CommandError> {
+    /// What a client hears that wants something else now.
+    pub(crate) fn busy_text(&self) -> &'static str {
+        let runs = self.slow_runs.lock();
+        match runs.first() {
+            Some(run) if run.is_function => BUSY_FUNCTION,
+            _ => BUSY,
+        }
+    }
+
+    /// Tells of a slow run, or that there is none (FUNCTION STATS).
+    pub(super) fn describe_slow_run(&self, reply: &mut Reply<'_>) {
+        let runs = self.slow_runs.lock();
+        let Some(run) = runs.first() else {
+            return reply.null();
+        };
+        reply.map(3);
+        reply.bulk(b"name");
+        reply.bulk(run.name.as_bytes());
+        reply.bulk(b"command");
+        let command = run.command.borrow();
+        reply.array(command.len());
+        for arg in command.iter() {
+            reply.bulk(arg);
+        }
+        reply.bulk(b"duration_ms");
+        let limit_ms = self.config().scripting.busy_reply_threshold;
+        reply.int(limit_ms.saturating_add(run.noticed.elapsed().as_millis() as u64) as i64);
+    }
+
+    /// Ends the slow functions, or the slow scripts, that have written nothing.
+    pub(super) fn kill_slow_runs(&self, functions: bool) -> Result<(), CommandError> {
         let runs = self.slow_runs.lock();
         if runs.is_empty() {
             return Err(CommandError::Text(
                 "NOTBUSY No scripts in execution right now.",
             ));
         }
+        if runs.iter().all(|run| run.is_function != functions) {
+            let text = if functions { BUSY } else { BUSY_FUNCTION };
+            return Err(CommandError::Text(text));
+        }
         let mut killed = false;
-        for run in &*runs {
+        for run in runs.iter().filter(|run| run.is_function == functions) {
             if !run.has_written.load(Ordering::Relaxed) {
                 run.is_killed.store(true, Ordering::Relaxed);
                 killed = true;

@@ -30,7 +30,8 @@ pub(super) const SCRIPT: SessionCommand = Command {
     subcommands: &[DEBUG, EXISTS, FLUSH, HELP, KILL, LOAD, SHOW],
 };
 
-const fn sub(spec: Spec, run: SessionRun) -> SessionCommand {
+/// A command without subcommands.
+pub(super) const fn sub(spec: Spec, run: SessionRun) -> SessionCommand {
     Command {
         spec,
         run,
@@ -93,7 +94,7 @@ const KILL: SessionCommand = sub(
         ..spec("kill", 2)
     },
     |call, reply| {
-        call.shared.kill_slow_runs()?;
+        call.shared.kill_slow_runs(false)?;
         reply.ok();
         Ok(Outcome::Done)
     },

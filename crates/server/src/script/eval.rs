@@ -1,18 +1,18 @@
-//! EVAL, EVALSHA and their read-only forms.
-
-use std::sync::Arc;
+//! EVAL, EVALSHA, FCALL and their read-only forms.
 
 use commands::keys::{self, KeySpec, access};
 use commands::spec::{Group, Scope, flags};
-use commands::{CommandError, Spec};
+use commands::{Args, CommandError, Spec};
 use protocol::{Reply, number};
-use scripting::{Ended, Progress, Script, flags as script_flags};
+use scripting::{Callee, Ended, Progress, flags as script_flags};
 
 use super::aside;
 use super::host::Run;
 use super::thread::NO_SCRIPT;
 use crate::session::{Call, OUT_OF_MEMORY, Outcome, SessionCommand};
+use crate::shared::Shared;
 use crate::table::Entry;
+use crate::thread::Thread;
 
 /// What all of them have in common.
 const fn spec(name: &'static str) -> Spec {
@@ -72,6 +72,21 @@ pub(super) const EVALSHA_RO: SessionCommand = command(Spec {
     ..read_only(spec("evalsha_ro"))
 });
 
+pub(super) const FCALL: SessionCommand = command(Spec {
+    since: "7.0.0",
+    complexity: "Depends on the function that is executed.",
+    summary: "Invokes a function.",
+    syntax: "function numkeys [key [key ...]] [arg [arg ...]]",
+    ..spec("fcall")
+});
+
+pub(super) const FCALL_RO: SessionCommand = command(Spec {
+    complexity: "Depends on the function that is executed.",
+    summary: "Invokes a read-only function.",
+    syntax: "function numkeys [key [key ...]] [arg [arg ...]]",
+    ..read_only(spec("fcall_ro"))
+});
+
 const fn command(spec: Spec) -> SessionCommand {
     SessionCommand {
         spec,
@@ -80,16 +95,24 @@ const fn command(spec: Spec) -> SessionCommand {
     }
 }
 
+/// Whether it calls a function.
+fn is_function(entry: &Entry) -> bool {
+    entry.spec.name.starts_with("fcall")
+}
+
 /// Whether the first argument is a script's name rather than its text.
-pub(super) fn is_by_sha(entry: &Entry) -> bool {
+fn is_by_sha(entry: &Entry) -> bool {
     entry.spec.name.starts_with("evalsha")
 }
 
 fn eval(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     let key_count = key_count(call)?;
-    let script = find(call)?;
+    let callee = match call.thread.scripts.next.take() {
+        Some(callee) => callee,
+        None => find(call.shared, call.thread, (call.entry, call.args))?,
+    };
     let read_only = call.entry.spec.has(flags::READONLY);
-    check(call, &script, read_only)?;
+    check(call, &callee, read_only)?;
     call.shared
         .show_to_monitors(call.thread.now, call.conn, (call.entry, call.args));
     let mut interpreter = call.thread.scripts.take()?;
@@ -99,11 +122,11 @@ fn eval(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comma
     );
     let start = reply.len();
     loop {
-        let mut run = Run::begin(call, &script, keys.clone(), read_only);
-        match interpreter.run(&script, keys.clone(), args.clone(), &mut run, reply) {
+        let mut run = Run::begin(call, &callee, keys.clone(), read_only);
+        match interpreter.run(&callee, keys.clone(), args.clone(), &mut run, reply) {
             Progress::Paused => {
                 let state = run.pause();
-                aside::put(call, interpreter, script, state);
+                aside::put(call, interpreter, callee, state);
                 return Ok(Outcome::Aside);
             }
             Progress::Ended(ended) => {
@@ -144,7 +167,11 @@ fn key_count(call: &Call<'_, '_>) -> Result<usize, CommandError> {
     if is_by_sha(call.entry) && call.args.at(1).len() != 40 {
         return Err(NO_SCRIPT);
     }
-    let count = number::parse_i64(call.args.at(2)).ok_or(CommandError::NotInteger)?;
+    let count = number::parse_i64(call.args.at(2));
+    let count = count.ok_or(match is_function(call.entry) {
+        true => CommandError::Text("ERR Bad number of keys provided"),
+        false => CommandError::NotInteger,
+    })?;
     if count > (call.args.len() - 3) as i64 {
         return Err(CommandError::Text(
             "ERR Number of keys can't be greater than number of args",
@@ -153,28 +180,37 @@ fn key_count(call: &Call<'_, '_>) -> Result<usize, CommandError> {
     usize::try_from(count).map_err(|_| CommandError::Text("ERR Number of keys can't be negative"))
 }
 
-fn find(call: &mut Call<'_, '_>) -> Result<Arc<Script>, CommandError> {
-    let (shared, named) = (call.shared, call.args.at(1));
-    let scripts = &mut call.thread.scripts;
-    match scripts.next.take() {
-        Some(script) => Ok(script),
-        None if is_by_sha(call.entry) => scripts.by_sha(shared, named),
-        None => scripts.by_text(shared, named),
+/// What the command is to run.
+pub(super) fn find(
+    shared: &Shared,
+    thread: &mut Thread,
+    (entry, args): (&Entry, Args<'_>),
+) -> Result<Callee, CommandError> {
+    let (scripts, named) = (&mut thread.scripts, args.at(1));
+    if is_function(entry) {
+        let found = shared.libraries.find(named);
+        return found.ok_or(CommandError::Text("ERR Function not found"));
     }
+    let script = if is_by_sha(entry) {
+        scripts.by_sha(shared, named)
+    } else {
+        scripts.by_text(shared, named)
+    };
+    script.map(Callee::Script)
 }
 
 /// Whether the script's flags let it run.
-fn check(call: &mut Call<'_, '_>, script: &Script, read_only: bool) -> Result<(), CommandError> {
-    if script.has(script_flags::COMPATIBLE) {
+fn check(call: &mut Call<'_, '_>, callee: &Callee, read_only: bool) -> Result<(), CommandError> {
+    if callee.has(script_flags::COMPATIBLE) {
         return Ok(());
     }
-    let may_write = !script.has(script_flags::NO_WRITES);
+    let may_write = !callee.has(script_flags::NO_WRITES);
     if may_write && read_only {
         return Err(CommandError::Text(
             "ERR Can not execute a script with write flag using *_ro command.",
         ));
     }
-    let may_need_memory = may_write && !script.has(script_flags::ALLOW_OOM);
+    let may_need_memory = may_write && !callee.has(script_flags::ALLOW_OOM);
     if may_need_memory && call.thread.is_full && call.thread.look_at_memory() {
         return Err(CommandError::Text(
             "OOM allow-oom flag is not set on the script, can not run it when used memory > \

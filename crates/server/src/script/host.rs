@@ -5,7 +5,7 @@ use std::sync::Arc;
 use commands::spec::flags;
 use commands::{Args, CommandError};
 use protocol::Reply;
-use scripting::{Host, LogLevel, Script, Tick as Verdict, flags as script_flags};
+use scripting::{Callee, Host, LogLevel, Tick as Verdict, flags as script_flags};
 
 use super::busy::SlowRun;
 use super::eval::OUT_OF_MEMORY_IN_SCRIPT;
@@ -26,7 +26,7 @@ const STARTS_AGAIN: &str = "ERR the script starts again";
 /// See the module.
 pub(super) struct Run<'c, 'a, 's> {
     call: &'c mut Call<'a, 's>,
-    script: &'c Script,
+    callee: &'c Callee,
     state: RunState,
 }
 
@@ -50,7 +50,7 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
     /// A run of a script with these keys.
     pub(super) fn begin<'k>(
         call: &'c mut Call<'a, 's>,
-        script: &'c Script,
+        callee: &'c Callee,
         keys: impl Iterator<Item = &'k [u8]>,
         read_only: bool,
     ) -> Self {
@@ -60,8 +60,8 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         }
         call.txn.may_wait = false;
         let state = RunState {
-            read_only: read_only || script.has(script_flags::NO_WRITES),
-            touches: Touches::new(call.txn, script, keys),
+            read_only: read_only || callee.has(script_flags::NO_WRITES),
+            touches: Touches::new(call.txn, callee, keys),
             has_written: false,
             starts_again: false,
             in_exec,
@@ -72,18 +72,18 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         };
         Self {
             call,
-            script,
+            callee,
             state,
         }
     }
 
     /// A run that was put aside goes on.
-    pub(super) fn resume(call: &'c mut Call<'a, 's>, script: &'c Script, state: RunState) -> Self {
+    pub(super) fn resume(call: &'c mut Call<'a, 's>, callee: &'c Callee, state: RunState) -> Self {
         call.conn.session.in_exec = true;
         let slice_began = Ticks::now();
         Self {
             call,
-            script,
+            callee,
             state: RunState {
                 slice_began,
                 ..state
@@ -118,7 +118,7 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         if let Some(slow) = &state.slow {
             shared.remove_slow_run(slow);
         }
-        state.touches.learn(self.script);
+        state.touches.learn(self.callee);
         state.starts_again
     }
 
@@ -183,7 +183,7 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
     fn may_take_memory(&mut self) -> bool {
         let thread = &mut self.call.thread;
         self.state.has_written
-            || self.script.has(script_flags::ALLOW_OOM)
+            || self.callee.has(script_flags::ALLOW_OOM)
             || !thread.is_full
             || !thread.look_at_memory()
     }
@@ -234,7 +234,8 @@ impl Host for Run<'_, '_, '_> {
             None => limit_ms > 0 && took_ns >= limit_ms.saturating_mul(NS_PER_MS),
         };
         if is_over && state.slow.is_none() {
-            state.slow = Some(self.call.shared.add_slow_run(state.has_written));
+            let run = SlowRun::new(self.callee, self.call.args, state.has_written);
+            state.slow = Some(self.call.shared.add_slow_run(run));
         }
         // The commands of an EXEC that follow can't be put aside.
         if is_over && !state.in_exec {

@@ -17,18 +17,18 @@ use std::sync::atomic::Ordering;
 
 use commands::spec::Scope;
 use commands::{Args, keys};
-use scripting::Script;
+use scripting::Callee;
 use store::{Parked, Txn};
 
-use super::eval::is_by_sha;
+use super::eval;
 use crate::conn::Conn;
 use crate::shared::Shared;
 use crate::table::Entry;
 use crate::thread::Thread;
 
-/// In [`Script::notes`]: its runs have touched only what they had declared.
+/// In [`Callee::notes`]: its runs have touched only what they had declared.
 const KEEPS_TO_ITS_KEYS: u8 = 1;
-/// In [`Script::notes`]: a run has touched something else.
+/// In [`Callee::notes`]: a run has touched something else.
 const TOUCHES_OTHERS: u8 = 2;
 
 /// Whether a command of a script may touch what it wants.
@@ -50,16 +50,13 @@ pub(crate) fn lock(
     txn: &mut Txn<'_>,
     (entry, args): (&Entry, Args<'_>),
 ) -> Result<(), Parked> {
-    let scripts = &mut thread.scripts;
-    let script = if is_by_sha(entry) {
-        scripts.by_sha(shared, args.at(1))
-    } else {
-        scripts.by_text(shared, args.at(1))
-    };
     // Its own run finds out again why there is none.
-    scripts.next = script.ok();
-    let next = scripts.next.as_ref();
-    match next.map(|script| script.notes.load(Ordering::Relaxed)) {
+    let callee = eval::find(shared, thread, (entry, args)).ok();
+    let notes = callee
+        .as_ref()
+        .map(|callee| callee.notes().load(Ordering::Relaxed));
+    thread.scripts.next = callee;
+    match notes {
         Some(KEEPS_TO_ITS_KEYS) if shared.store.shard_count() == 1 => {
             txn.lock_key(b"", conn.waiter())
         }
@@ -87,10 +84,10 @@ impl Touches {
     /// For a run of this script with these declared keys.
     pub(super) fn new<'k>(
         txn: &Txn<'_>,
-        script: &Script,
+        callee: &Callee,
         declared: impl Iterator<Item = &'k [u8]>,
     ) -> Self {
-        let is_unknown = script.notes.load(Ordering::Relaxed) == 0;
+        let is_unknown = callee.notes().load(Ordering::Relaxed) == 0;
         Self {
             declared: is_unknown.then(|| declared.map(|key| txn.shard_of(key)).collect()),
             others: false,
@@ -135,12 +132,12 @@ impl Touches {
     }
 
     /// Notes what the run has shown of its script.
-    pub(super) fn learn(self, script: &Script) {
+    pub(super) fn learn(self, callee: &Callee) {
         let shown = if self.others {
             TOUCHES_OTHERS
         } else {
             KEEPS_TO_ITS_KEYS
         };
-        script.notes.fetch_max(shown, Ordering::Relaxed);
+        callee.notes().fetch_max(shown, Ordering::Relaxed);
     }
 }

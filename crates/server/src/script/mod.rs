@@ -5,7 +5,9 @@ mod aside;
 mod busy;
 mod container;
 mod eval;
+mod function;
 mod host;
+mod libraries;
 mod locks;
 mod registry;
 mod thread;
@@ -13,7 +15,8 @@ mod thread;
 use crate::session::SessionCommand;
 
 pub(crate) use aside::Aside;
-pub(crate) use busy::{BUSY, SlowRuns};
+pub(crate) use busy::SlowRuns;
+pub(crate) use libraries::Libraries;
 pub(crate) use locks::lock;
 pub(crate) use registry::Scripts;
 pub(crate) use thread::ThreadScripts;
@@ -24,5 +27,8 @@ pub(crate) const COMMANDS: &[SessionCommand] = &[
     eval::EVALSHA,
     eval::EVAL_RO,
     eval::EVALSHA_RO,
+    eval::FCALL,
+    eval::FCALL_RO,
     container::SCRIPT,
+    function::FUNCTION,
 ];

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use commands::CommandError;
-use scripting::{Interpreter, Script, Sha};
+use scripting::{Callee, Interpreter, Library, LibraryError, Script, Sha};
 
 use super::registry::Scripts;
 use crate::identity::REDIS_VERSION;
@@ -20,7 +20,7 @@ pub(crate) struct ThreadScripts {
     by_text: HashMap<u64, Arc<Script>>,
     flushes: u64,
     /// What the command that has just taken its locks is going to run.
-    pub(super) next: Option<Arc<Script>>,
+    pub(super) next: Option<Callee>,
 }
 
 pub(super) const NO_SCRIPT: CommandError =
@@ -74,6 +74,17 @@ impl ThreadScripts {
         Ok(shared.scripts.add(script))
     }
 
+    /// Loads a library, if its name may be given to one.
+    pub(super) fn load_library(
+        &mut self,
+        code: &[u8],
+        may_have: impl FnOnce(&str) -> Result<(), CommandError>,
+    ) -> Result<Arc<Library>, CommandError> {
+        let refused = |error: LibraryError| CommandError::Made(format!("ERR {error}"));
+        may_have(&Library::name_in(code).map_err(refused)?)?;
+        self.interpreter()?.load_library(code).map_err(refused)
+    }
+
     /// The interpreter, made if there is none.
     fn interpreter(&mut self) -> Result<&mut Box<Interpreter>, CommandError> {
         if self.interpreter.is_none() {
@@ -82,6 +93,13 @@ impl ThreadScripts {
             self.interpreter = Some(Box::new(made));
         }
         Ok(self.interpreter.as_mut().expect("just made"))
+    }
+
+    /// Bytes of memory that the interpreter uses.
+    pub(crate) fn used_memory(&self) -> usize {
+        self.interpreter
+            .as_ref()
+            .map_or(0, |made| made.used_memory())
     }
 
     /// Takes the interpreter out for a run; [`ThreadScripts::put_back`] follows.
