@@ -189,9 +189,9 @@ impl Interpreter {
         let (name, body) = parse_metadata(code)?;
         let function = sandbox::compile(&self.lua, &code[body..], LIBRARY_CHUNK)
             .map_err(LibraryError::Compile)?;
-        self.sandbox.registered.borrow_mut().clear();
+        self.sandbox.registered.replace(Some(Vec::new()));
         let loaded = self.run_library(function);
-        let registered = self.sandbox.registered.take();
+        let registered = self.sandbox.registered.take().unwrap_or_default();
         loaded.map_err(LibraryError::Run)?;
         if registered.is_empty() {
             return Err(LibraryError::NoFunctions);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 
+use protocol::inline::split_args;
 use thiserror::Error;
 
 use crate::script::{Script, flags};
@@ -53,6 +54,9 @@ pub enum LibraryError {
     /// An option other than `name`.
     #[error("Invalid metadata value given: {0}")]
     Option(String),
+    /// It has several names.
+    #[error("Invalid metadata value, name argument was given multiple times")]
+    SeveralNames,
     /// It has no name.
     #[error("Library name was not given")]
     NoName,
@@ -80,22 +84,26 @@ pub(crate) fn parse_metadata(code: &[u8]) -> Result<(String, usize), LibraryErro
     }
     let end = code.iter().position(|&byte| byte == b'\n');
     let end = end.ok_or(LibraryError::EndlessMetadata)?;
-    let line = String::from_utf8_lossy(&code[2..end]);
-    let mut words = line.split_ascii_whitespace();
+    let words = split_args(&code[..end]).ok_or(LibraryError::EndlessMetadata)?;
+    let mut words = words.iter().map(|word| String::from_utf8_lossy(word));
     let engine = words.next().unwrap_or_default();
     let mut name = None;
     for word in words {
-        let value = word.strip_prefix("name=");
-        name = Some(value.ok_or_else(|| LibraryError::Option(word.to_owned()))?);
+        let Some(value) = word.strip_prefix("name=") else {
+            return Err(LibraryError::Option(word.into_owned()));
+        };
+        if name.replace(value.to_owned()).is_some() {
+            return Err(LibraryError::SeveralNames);
+        }
     }
     let name = name.ok_or(LibraryError::NoName)?;
-    if !is_name(name) {
+    if !is_name(&name) {
         return Err(LibraryError::BadName);
     }
-    if !engine.eq_ignore_ascii_case("lua") {
-        return Err(LibraryError::Engine(engine.to_owned()));
+    if !engine[2..].eq_ignore_ascii_case("lua") {
+        return Err(LibraryError::Engine(engine[2..].to_owned()));
     }
-    Ok((name.to_owned(), end))
+    Ok((name, end))
 }
 
 /// Whether this may be the name of a library or a function.

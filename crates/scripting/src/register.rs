@@ -10,12 +10,16 @@ use crate::library::{FunctionInfo, flag, is_name};
 use crate::raise;
 
 /// What has been registered so far; `None` while no library is loaded.
-pub(crate) type Registered = Rc<RefCell<Vec<(FunctionInfo, Function)>>>;
+pub(crate) type Registered = Rc<RefCell<Option<Vec<(FunctionInfo, Function)>>>>;
 
 /// The function for scripts.
 pub(crate) fn function(lua: &Lua, registered: &Registered) -> Result<Function> {
     let registered = Rc::clone(registered);
     lua.create_function(move |_, args: MultiValue| {
+        let mut registered = registered.borrow_mut();
+        let registered = registered.as_mut().ok_or_else(|| {
+            raise::table("redis.register_function can only be called on FUNCTION LOAD command")
+        })?;
         let (info, callback) = match args.len() {
             1 => named(&args)?,
             2 => positional(&args)?,
@@ -31,7 +35,6 @@ pub(crate) fn function(lua: &Lua, registered: &Registered) -> Result<Function> {
                  least one character long",
             ));
         }
-        let mut registered = registered.borrow_mut();
         if registered.iter().any(|(other, _)| other.name == info.name) {
             return Err(raise::table("Function already exists in the library"));
         }

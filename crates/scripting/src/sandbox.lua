@@ -70,6 +70,7 @@ end
 
 -- Lua 5.1 computes the number of values in an int, which can be made to overflow (CVE-2025-46817).
 function globals.unpack(list, first, last)
+  if not (first or last) then return unpack(list) end
   if not ((last or #list) - (first or 1) < 7997) then error('too many results to unpack', 2) end
   return unpack(list, first, last)
 end
@@ -111,14 +112,16 @@ globals.server = globals.redis
 local strings = getmetatable('')
 strings.__metatable = protect({__index = globals.string})
 
-local function missing(_, name)
-  local value = globals[name]
-  if value == nil then
-    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
-  end
+local function nonexistent(name)
+  error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 3)
+end
+local visible = globals
+local function look_up(_, name)
+  local value = visible[name]
+  if value == nil then nonexistent(name) end
   return value
 end
-local shown = protect(globals, missing, protect({__index = missing}))
+local shown = protect(globals, look_up, protect({__index = look_up}))
 globals._G = shown
 
 -- Runs a script.
@@ -132,12 +135,19 @@ local function call(run, keys, args)
   return xpcall(function() return run(keys, args) end, native.handler)
 end
 
--- Loads a library: it can register functions and nothing else.
+-- Loads a library: meanwhile there is nothing but a `redis` that can register functions.
+local loading = {register_function = native.register, log = redis.log}
+for name, value in next, native.constants do loading[name] = value end
+local registry = protect(loading, function(_, name)
+  if loading[name] == nil then nonexistent(name) end
+  return loading[name]
+end)
+local while_loading = {redis = registry, server = registry, _G = shown}
+
 local function load_library(chunk)
-  local command, pcommand = redis.call, redis.pcall
-  redis.register_function, redis.call, redis.pcall = native.register, nil, nil
+  visible = while_loading
   local ok, err = xpcall(chunk, native.handler)
-  redis.register_function, redis.call, redis.pcall = nil, command, pcommand
+  visible = globals
   return ok, err
 end
 

@@ -104,30 +104,35 @@ fn pack_header(out: &mut Vec<u8>, len: usize, fixed: u8, wide: u8) {
 }
 
 fn pack_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> Result<()> {
-    let pairs = table.pairs::<Value, Value>();
-    let pairs: Vec<(Value, Value)> = pairs.collect::<Result<_>>()?;
-    if is_array(&pairs) {
-        pack_header(out, pairs.len(), 0x90, 0xdc);
-        for index in 1..=pairs.len() {
+    let (len, is_array) = measure(table)?;
+    if is_array {
+        pack_header(out, len, 0x90, 0xdc);
+        for index in 1..=len {
             pack_value(out, &table.raw_get(index)?, depth)?;
         }
         return Ok(());
     }
-    pack_header(out, pairs.len(), 0x80, 0xde);
-    for (key, value) in &pairs {
-        pack_value(out, key, depth)?;
-        pack_value(out, value, depth)?;
+    pack_header(out, len, 0x80, 0xde);
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair?;
+        pack_value(out, &key, depth)?;
+        pack_value(out, &value, depth)?;
     }
     Ok(())
 }
 
-/// Whether the keys are 1, 2, 3 … without holes.
-fn is_array(pairs: &[(Value, Value)]) -> bool {
-    let is_index = |(key, _): &(Value, Value)| match key {
-        Value::Integer(index) => (1..=pairs.len() as i64).contains(index),
-        _ => false,
-    };
-    pairs.iter().all(is_index)
+/// How many keys there are, and whether they are 1, 2, 3 … without holes. No value is kept
+/// meanwhile: the binding has places for some thousands.
+fn measure(table: &Table) -> Result<(usize, bool)> {
+    let (mut len, mut last, mut are_indices) = (0, 0, true);
+    for pair in table.pairs::<Value, Value>() {
+        len += 1;
+        match pair?.0 {
+            Value::Integer(index) if index > 0 => last = index.max(last),
+            _ => are_indices = false,
+        }
+    }
+    Ok((len, are_indices && last == len as i64))
 }
 
 fn unpack(lua: &Lua, args: MultiValue) -> Result<MultiValue> {

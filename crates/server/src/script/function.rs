@@ -150,7 +150,12 @@ const STATS: SessionCommand = sub(
 fn flush(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     let args = call.args;
     let is_mode = args.is(2, "async") || args.is(2, "sync");
-    if args.len() > 3 || args.len() == 3 && !is_mode {
+    if args.len() > 3 {
+        return Err(CommandError::Text(
+            "ERR unknown subcommand or wrong number of arguments for 'flush'. Try FUNCTION HELP.",
+        ));
+    }
+    if args.len() == 3 && !is_mode {
         return Err(CommandError::Text(
             "ERR FUNCTION FLUSH only supports SYNC|ASYNC option",
         ));

@@ -122,9 +122,11 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         state.starts_again
     }
 
-    /// The command that the script calls, if it may.
-    fn permit(&mut self, args: Args<'_>) -> Result<&'s Entry, CommandError> {
-        let entry = find(self.call, args)?;
+    /// Whether the script may call a command now; may take another lock for it.
+    fn permit(&mut self, entry: &Entry, args: Args<'_>) -> Result<(), CommandError> {
+        if self.state.starts_again {
+            return Err(CommandError::Text(STARTS_AGAIN));
+        }
         if !entry.spec.accepts(args.len()) {
             return Err(CommandError::Text(
                 "ERR Wrong number of args calling Redis command from script",
@@ -150,7 +152,7 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
             .touches
             .touch(self.call.txn, command, state.has_written)
         {
-            Touch::Free => Ok(entry),
+            Touch::Free => Ok(()),
             Touch::StartAgain if state.slow.is_none() => {
                 state.starts_again = true;
                 Err(CommandError::Text(STARTS_AGAIN))
@@ -192,19 +194,20 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
 impl Host for Run<'_, '_, '_> {
     fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>) {
         let mut reply = Reply::new(out, resp3);
-        let permitted = if self.state.starts_again {
-            Err(CommandError::Text(STARTS_AGAIN))
-        } else {
-            self.permit(args)
+        let refused = match find(self.call, args) {
+            Ok(entry) => match self.permit(entry, args) {
+                Ok(()) => return self.run(entry, args, &mut reply),
+                Err(error) => {
+                    let stats = self.call.thread.stats(self.call.shared);
+                    stats.by_command[entry.id].rejected.add(1);
+                    error
+                }
+            },
+            Err(error) => error,
         };
-        match permitted {
-            Ok(entry) => self.run(entry, args, &mut reply),
-            Err(error) => {
-                let text = error.text();
-                self.call.thread.stats(self.call.shared).count_error(&text);
-                reply.error(&text);
-            }
-        }
+        let text = refused.text();
+        self.call.thread.stats(self.call.shared).count_error(&text);
+        reply.error(&text);
     }
 
     fn may_run(&mut self, args: Args<'_>) -> Option<bool> {

@@ -18,7 +18,8 @@ impl Libraries {
         let libraries = self.0.read().expect(NO_PANIC);
         libraries.values().find_map(|library| {
             let mut functions = library.functions.iter();
-            let at = functions.position(|function| function.name.as_bytes() == name)?;
+            let at = functions
+                .position(|function| function.name.as_bytes().eq_ignore_ascii_case(name))?;
             Some(Callee::Function(Arc::clone(library), at))
         })
     }
