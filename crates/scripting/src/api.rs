@@ -141,8 +141,8 @@ fn setresp(_: &Lua, api: &Api, args: MultiValue) -> Answer {
     if args.len() != 1 {
         return Err(raise::table("redis.setresp() requires one argument."));
     }
-    match args[0].as_number_lenient() {
-        Some(version) if version == 2.0 || version == 3.0 => api.resp3.set(version == 3.0),
+    match args[0].as_number_lenient().map(|version| version as i64) {
+        Some(version @ (2 | 3)) => api.resp3.set(version == 3),
         _ => return Err(raise::table("RESP version must be 2 or 3.")),
     }
     Ok(Value::Nil)

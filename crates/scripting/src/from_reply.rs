@@ -33,7 +33,6 @@ fn value(lua: &Lua, rest: &mut &[u8]) -> Result<Value> {
             -1 => Value::Boolean(false),
             len => Value::Table(array(lua, rest, len)?),
         },
-        b'_' => Value::Nil,
         b'#' => Value::Boolean(line == b"t"),
         b',' => {
             let double = std::str::from_utf8(line).ok().and_then(|t| t.parse().ok());
@@ -49,7 +48,7 @@ fn value(lua: &Lua, rest: &mut &[u8]) -> Result<Value> {
             }
             value(lua, rest)?
         }
-        // A push, or nothing at all: no command of a script answers so.
+        // Null, written as a line of its own. No command of a script answers with anything else.
         _ => Value::Nil,
     })
 }

@@ -1,5 +1,8 @@
-//! Lua for scripts: the interpreter of one thread, its libraries and its sandbox. What a script does
-//! to the outside goes through [`Host`]; this crate knows no keyspace, no threads and no sockets.
+//! Lua for scripts: the interpreter of one thread, its libraries and its sandbox. What a script
+//! does to the outside goes through [`Host`]; there is no keyspace here, no thread and no socket.
+
+// The binding hands arguments over by value.
+#![allow(clippy::needless_pass_by_value)]
 
 mod api;
 mod fiber;

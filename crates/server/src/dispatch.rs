@@ -81,12 +81,12 @@ fn execute_known<'s>(
     out: &mut Vec<u8>,
 ) -> Flow {
     let is_slow = shared.slow_path.is_on();
-    if is_slow || thread.is_full || !conn.session.is_plain() {
-        match check(shared, thread, conn, txn, entry) {
+    if is_slow || thread.is_full || thread.is_outside || !conn.session.is_plain() {
+        match check(shared, thread, conn, txn, (entry, args)) {
             Ok(Verdict::Run) => {}
             Ok(Verdict::Wait) => return Flow::Pause,
-            Ok(Verdict::Queue) => {
-                session::queue(&mut conn.session, entry, args);
+            Ok(Verdict::Queue(flags)) => {
+                session::queue(&mut conn.session, (entry, args), flags);
                 out.extend_from_slice(b"+QUEUED\r\n");
                 return Flow::Next;
             }
@@ -225,7 +225,8 @@ fn resolve<'s>(
 
 enum Verdict {
     Run,
-    Queue,
+    /// With these flags.
+    Queue(u32),
     Wait,
 }
 
@@ -249,13 +250,13 @@ fn check(
     thread: &mut Thread,
     conn: &mut Conn,
     txn: &mut Txn<'_>,
-    entry: &Entry,
+    (entry, args): (&Entry, Args<'_>),
 ) -> Result<Verdict, CommandError> {
     if !entry.spec.has(flags::NO_AUTH) && !is_authenticated(thread, conn) {
         return Err(CommandError::Text("NOAUTH Authentication required."));
     }
-    if shared.slow_path.has(Reason::SlowScript) {
-        check_busy(shared, thread, conn, entry)?;
+    if thread.is_outside || shared.slow_path.has(Reason::SlowScript) {
+        check_busy(shared, conn, entry)?;
     }
     let session = &conn.session;
     if session.multi.is_some() && entry.spec.has(flags::NO_MULTI) {
@@ -276,8 +277,9 @@ fn check(
             entry.full_name
         )));
     }
+    let own_flags = script::flags(shared, thread, (entry, args));
     let queued = session.multi.as_ref().filter(|_| entry.spec.name == "exec");
-    let flags = entry.spec.flags | queued.map_or(0, |multi| multi.flags);
+    let flags = own_flags | queued.map_or(0, |multi| multi.flags);
     if session.has(flag::MONITOR) {
         // As in Redis, where monitors are a kind of replica; so they don't wait below, either.
         if flags & (flags::WRITE | flags::READONLY | flags::MAY_REPLICATE) != 0 {
@@ -291,21 +293,16 @@ fn check(
     }
     if is_queued {
         txn.keeps_expired = false;
-        return Ok(Verdict::Queue);
+        return Ok(Verdict::Queue(own_flags));
     }
     Ok(Verdict::Run)
 }
 
 /// What may run while a script takes long.
-fn check_busy(
-    shared: &Shared,
-    thread: &Thread,
-    conn: &mut Conn,
-    entry: &Entry,
-) -> Result<(), CommandError> {
-    // The thread that runs the script can't wait for the locks that ending a watch takes.
-    let ends_watch = thread.aside.is_some() && conn.session.watch.is_some();
-    if entry.spec.has(flags::ALLOW_BUSY) && !(ends_watch && entry.spec.name != "watch") {
+fn check_busy(shared: &Shared, conn: &mut Conn, entry: &Entry) -> Result<(), CommandError> {
+    // Locks can't be had: to watch a key or to end a watch.
+    let touches = conn.session.watch.is_some() || entry.spec.name == "watch";
+    if entry.spec.has(flags::ALLOW_BUSY) && !touches {
         return Ok(());
     }
     if entry.spec.name == "exec" && conn.session.multi.take().is_some() {

@@ -17,7 +17,7 @@ use crate::flags::Config;
 use crate::limits::OUTPUT_PAUSE;
 use crate::memory;
 use crate::pubsub::Subscribers;
-use crate::script::{Aside, ThreadScripts};
+use crate::script::{Aside, PutOff, ThreadScripts};
 use crate::session::{self, Session};
 use crate::shared::Shared;
 use crate::stats::ThreadStats;
@@ -59,6 +59,10 @@ pub struct Thread {
     pub(crate) scripts: ThreadScripts,
     /// A script that takes long and was put aside.
     pub(crate) aside: Option<Box<Aside>>,
+    /// What waits until no script takes long.
+    pub(crate) put_off: PutOff,
+    /// The commands at work run outside the gate: only to say that a script takes long.
+    pub(crate) is_outside: bool,
     /// Connections that were over their soft output limit when they were last looked at.
     pub(crate) over_soft_limit: Vec<Token>,
     /// Where the slow round through all connections goes on.
@@ -88,6 +92,8 @@ impl Thread {
             subscribers: Subscribers::default(),
             scripts: ThreadScripts::default(),
             aside: None,
+            put_off: PutOff::default(),
+            is_outside: false,
             over_soft_limit: Vec::new(),
             next_to_look_at: 0,
             config_version: shared.config_version(),
@@ -310,6 +316,10 @@ impl Thread {
         // Who has put a script aside is inside already and stays there.
         while self.aside.is_none() && !shared.store.enter(self.number) {
             if shared.store.park_at_gate(conn.waiter()) {
+                if self.is_busy() {
+                    self.is_outside = true;
+                    break;
+                }
                 conn.state = State::Parked;
                 conn.wanted = 0;
                 return 0;
@@ -326,7 +336,7 @@ impl Thread {
         txn.max_string = self.config.network.max_bulk_len;
         let done = self.run_groups(&shared, conn, &mut txn, &mut batch, input, &mut out);
         drop(txn);
-        if self.aside.is_none() {
+        if !std::mem::take(&mut self.is_outside) && self.aside.is_none() {
             shared.store.leave(self.number);
         }
         self.batch = batch;
@@ -398,7 +408,8 @@ impl Thread {
         input: &[u8],
         out: &mut Vec<u8>,
     ) -> usize {
-        let may_lock = conn.session.is_plain() && self.aside.is_none();
+        let is_inside = self.aside.is_none() && !self.is_outside;
+        let may_lock = conn.session.is_plain() && is_inside;
         if may_lock && batch.prefetch(shared, conn, txn, input).is_err() {
             conn.state = State::Parked;
             return 0;

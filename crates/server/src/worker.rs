@@ -173,7 +173,12 @@ where
         }
         self.take_over();
         self.end_pause();
-        self.core.thread.end_overdue_waits();
+        if !self.core.thread.is_busy() {
+            for message in self.core.thread.catch_up() {
+                self.take_message(message);
+            }
+            self.core.thread.end_overdue_waits();
+        }
         if self.core.thread.now.mono_us >= self.next_cron_us {
             self.cron();
         }
@@ -189,9 +194,7 @@ where
 
     /// A tick while a script takes long: nothing else touches the keyspace.
     fn run_script(&mut self) -> io::Result<()> {
-        for message in self.core.thread.go_on_with_script() {
-            self.take_message(message);
-        }
+        self.core.thread.go_on_with_script();
         self.take_over();
         self.flush();
         Ok(())

@@ -1,4 +1,4 @@
-//! cmsgpack: values as MessagePack and back, in the encodings that Redis's library chooses.
+//! cmsgpack: values as `MessagePack` and back, in the encodings that Redis's library chooses.
 
 use mlua::{Error, Lua, MultiValue, Result, Table, Value};
 
@@ -51,7 +51,7 @@ fn pack_number(out: &mut Vec<u8>, number: f64) {
     let is_integer = number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number);
     if is_integer {
         pack_integer(out, number as i64);
-    } else if f64::from(number as f32) == number {
+    } else if f64::from(number as f32).to_bits() == number.to_bits() {
         out.push(0xca);
         out.extend((number as f32).to_be_bytes());
     } else {
@@ -66,13 +66,13 @@ fn pack_integer(out: &mut Vec<u8>, number: i64) {
     let unsigned = number.cast_unsigned();
     match number {
         -32..=127 => out.push(number as u8),
-        0..=0xff => out.extend([0xcc, number as u8]),
-        0..=0xffff => with_size(out, 0xcd, &unsigned.to_be_bytes()[6..]),
-        0..=0xffff_ffff => with_size(out, 0xce, &unsigned.to_be_bytes()[4..]),
-        0.. => with_size(out, 0xcf, &unsigned.to_be_bytes()),
-        -0x80.. => out.extend([0xd0, number as u8]),
-        -0x8000.. => with_size(out, 0xd1, &unsigned.to_be_bytes()[6..]),
-        -0x8000_0000.. => with_size(out, 0xd2, &unsigned.to_be_bytes()[4..]),
+        128..=0xff => out.extend([0xcc, number as u8]),
+        0x100..=0xffff => with_size(out, 0xcd, &unsigned.to_be_bytes()[6..]),
+        0x1_0000..=0xffff_ffff => with_size(out, 0xce, &unsigned.to_be_bytes()[4..]),
+        0x1_0000_0000.. => with_size(out, 0xcf, &unsigned.to_be_bytes()),
+        -0x80..=-33 => out.extend([0xd0, number as u8]),
+        -0x8000..=-0x81 => with_size(out, 0xd1, &unsigned.to_be_bytes()[6..]),
+        -0x8000_0000..=-0x8001 => with_size(out, 0xd2, &unsigned.to_be_bytes()[4..]),
         _ => with_size(out, 0xd3, &unsigned.to_be_bytes()),
     }
 }

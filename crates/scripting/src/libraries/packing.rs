@@ -137,7 +137,7 @@ impl<'a> Format<'a> {
         let count = digits
             .parse()
             .ok()
-            .filter(|&count| count <= i32::MAX as usize);
+            .filter(|&count| i32::try_from(count).is_ok());
         count.ok_or_else(|| self.given.error("integral size overflow"))
     }
 

@@ -1,6 +1,7 @@
 //! A script that was put aside because it takes long. Its thread keeps the locks and stays inside
 //! the gate, runs a slice of the script in each tick and meanwhile answers other clients that it is
-//! busy. What would touch the keyspace waits: clients that have gone, clients that were served.
+//! busy; other threads do so outside the gate, which may be closed. What would touch the keyspace
+//! is put off on all threads: clients that have gone, clients that were served.
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::conn::{Conn, State, Token};
 use crate::dispatch;
 use crate::message::Message;
 use crate::session::Call;
+use crate::slow_path::Reason;
 use crate::table::Place;
 use crate::thread::Thread;
 
@@ -30,12 +32,12 @@ pub(crate) struct Aside {
     args: OwnedArgs,
     /// The script's client, if it has gone.
     gone: Option<Box<Conn>>,
-    others: Waiting,
 }
 
-/// What waits for the end of the script.
+/// What is put off until no script takes long.
 #[derive(Debug, Default)]
-struct Waiting {
+pub(crate) struct PutOff {
+    #[allow(clippy::vec_box)] // They come in boxes.
     gone: Vec<Box<Conn>>,
     messages: Vec<Message>,
 }
@@ -56,42 +58,53 @@ pub(super) fn put(
         command: call.entry.place,
         args: OwnedArgs::new(call.args.iter()),
         gone: None,
-        others: Waiting::default(),
     }));
 }
 
 impl Thread {
-    /// Whether a message has to wait for the end of a script: it would touch the keyspace.
+    /// Whether a script takes long, on any thread.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.aside.is_some() || self.shared.slow_path.has(Reason::SlowScript)
+    }
+
+    /// Puts a message off that would touch the keyspace while a script takes long.
     pub(crate) fn put_off(&mut self, message: Message) -> Option<Message> {
-        let Some(aside) = &mut self.aside else {
-            return Some(message);
-        };
-        match message {
-            Message::Served(..) | Message::Unblock(..) | Message::Serve(_) => {
-                aside.others.messages.push(message);
-                None
-            }
-            other => Some(other),
+        let touches = matches!(
+            message,
+            Message::Served(..) | Message::Unblock(..) | Message::Serve(_)
+        );
+        if touches && self.is_busy() {
+            self.put_off.messages.push(message);
+            return None;
         }
+        Some(message)
     }
 
     /// The same for a connection that is gone.
     pub(crate) fn put_off_closing(&mut self, conn: Box<Conn>) -> Option<Box<Conn>> {
-        let Some(aside) = &mut self.aside else {
-            return Some(conn);
-        };
-        if aside.token.0 == conn.info.token {
-            aside.gone = Some(conn);
-        } else {
-            aside.others.gone.push(conn);
+        let touches = conn.session.watch.is_some() || conn.waiting.is_some();
+        let is_put_off = touches && self.is_busy();
+        match &mut self.aside {
+            Some(aside) if aside.token.0 == conn.info.token => aside.gone = Some(conn),
+            _ if is_put_off => self.put_off.gone.push(conn),
+            _ => return Some(conn),
         }
         None
     }
 
-    /// Runs a slice of the script that was put aside. At its end: the messages that waited.
-    pub(crate) fn go_on_with_script(&mut self) -> Vec<Message> {
+    /// Does what was put off, but for the messages, which it returns.
+    pub(crate) fn catch_up(&mut self) -> Vec<Message> {
+        let PutOff { gone, messages } = std::mem::take(&mut self.put_off);
+        for conn in gone {
+            self.bury(conn);
+        }
+        messages
+    }
+
+    /// Runs a slice of the script that was put aside.
+    pub(crate) fn go_on_with_script(&mut self) {
         let Some(mut aside) = self.aside.take() else {
-            return Vec::new();
+            return;
         };
         let is_gone = aside.gone.is_some();
         let conn = aside.gone.take().or_else(|| self.take(aside.token));
@@ -104,7 +117,6 @@ impl Thread {
             state,
             command,
             args,
-            others,
             ..
         } = *aside;
         let mut txn = Txn::resume(&shared.store, txn);
@@ -121,26 +133,15 @@ impl Thread {
         let has_ended = run_slice(&mut call, interpreter, callee, state, &mut reply);
         conn.out = out;
         drop(txn);
-        if !has_ended {
-            let aside = self.aside.as_mut().expect("put aside again");
-            aside.others = others;
-            if is_gone {
-                aside.gone = Some(conn);
-            } else {
-                self.put_back(conn);
-            }
-            return Vec::new();
+        if has_ended {
+            shared.store.leave(self.number);
         }
-        shared.store.leave(self.number);
-        for conn in others.gone {
-            self.bury(conn);
+        match (&mut self.aside, is_gone) {
+            (Some(aside), true) => aside.gone = Some(conn),
+            (Some(_), false) => self.put_back(conn),
+            (None, true) => self.bury(conn),
+            (None, false) => self.go_on(conn),
         }
-        if is_gone {
-            self.bury(conn);
-        } else {
-            self.go_on(conn);
-        }
-        others.messages
     }
 }
 

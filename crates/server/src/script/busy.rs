@@ -73,6 +73,9 @@ impl Shared {
         let mut runs = self.slow_runs.lock();
         runs.push(Arc::clone(&run));
         self.slow_path.set(Reason::SlowScript, true);
+        drop(runs);
+        // They can be told that the server is busy.
+        self.store.wake_parked_at_gate();
         run
     }
 

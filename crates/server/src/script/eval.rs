@@ -168,9 +168,10 @@ fn key_count(call: &Call<'_, '_>) -> Result<usize, CommandError> {
         return Err(NO_SCRIPT);
     }
     let count = number::parse_i64(call.args.at(2));
-    let count = count.ok_or(match is_function(call.entry) {
-        true => CommandError::Text("ERR Bad number of keys provided"),
-        false => CommandError::NotInteger,
+    let count = count.ok_or(if is_function(call.entry) {
+        CommandError::Text("ERR Bad number of keys provided")
+    } else {
+        CommandError::NotInteger
     })?;
     if count > (call.args.len() - 3) as i64 {
         return Err(CommandError::Text(
@@ -197,6 +198,20 @@ pub(super) fn find(
         scripts.by_text(shared, named)
     };
     script.map(Callee::Script)
+}
+
+/// The flags of a command; of one that runs a script, as the script declares them.
+pub(crate) fn flags(shared: &Shared, thread: &mut Thread, command: (&Entry, Args<'_>)) -> u32 {
+    let (entry, _) = command;
+    let declared = entry.spec.flags;
+    if entry.spec.scope != Scope::Script {
+        return declared;
+    }
+    match find(shared, thread, command) {
+        Ok(callee) if callee.has(script_flags::NO_WRITES) => declared & !flags::MAY_REPLICATE,
+        Ok(callee) if !callee.has(script_flags::COMPATIBLE) => declared | flags::WRITE,
+        _ => declared,
+    }
 }
 
 /// Whether the script's flags let it run.

@@ -183,7 +183,7 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
 
     /// Once it has written a script may end what it began, short of memory or not.
     fn may_take_memory(&mut self) -> bool {
-        let thread = &mut self.call.thread;
+        let thread = &mut *self.call.thread;
         self.state.has_written
             || self.callee.has(script_flags::ALLOW_OOM)
             || !thread.is_full

@@ -14,8 +14,9 @@ mod thread;
 
 use crate::session::SessionCommand;
 
-pub(crate) use aside::Aside;
+pub(crate) use aside::{Aside, PutOff};
 pub(crate) use busy::SlowRuns;
+pub(crate) use eval::flags;
 pub(crate) use libraries::Libraries;
 pub(crate) use locks::lock;
 pub(crate) use registry::Scripts;

@@ -54,7 +54,7 @@ impl Encoder<'_> {
         for pair in table.pairs::<Value, Value>() {
             let index = match pair?.0 {
                 Value::Integer(index) => index,
-                Value::Number(index) if index == (index as i64) as f64 => index as i64,
+                Value::Number(index) if index.fract() == 0.0 => index as i64,
                 _ => return Ok(None),
             };
             if index < 1 {
