@@ -60,8 +60,8 @@ def test_keys_that_are_not_declared(connect):
         thread.start()
     for thread in threads:
         thread.join()
-    assert db.get("all") == "800"
-    assert [db.get(f"queue{number}:id") for number in range(4)] == ["200"] * 4
+    assert db.get("all") == b"800"
+    assert [db.get(f"queue{number}:id") for number in range(4)] == [b"200"] * 4
     assert db.dbsize() == 4 * 201 + 1
 
 
@@ -74,7 +74,7 @@ def test_a_script_that_serves_a_waiting_client(db, connect):
         time.sleep(0.01)
     db.eval("redis.call('RPUSH', KEYS[1], 'a') redis.call('RPUSH', KEYS[1], 'b')", 1, "list")
     waiting.join()
-    assert results == [("list", "a")]
+    assert [tuple(result) for result in results] == [(b"list", b"a")]
     assert db.lrange("list", 0, -1) == ["b"]
 
 

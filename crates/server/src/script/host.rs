@@ -55,6 +55,8 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         read_only: bool,
     ) -> Self {
         let in_exec = std::mem::replace(&mut call.conn.session.in_exec, true);
+        call.conn.session.in_script = true;
+        call.conn.session.script_reads = false;
         if !in_exec {
             call.txn.begin_group();
         }
@@ -80,6 +82,7 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
     /// A run that was put aside goes on.
     pub(super) fn resume(call: &'c mut Call<'a, 's>, callee: &'c Callee, state: RunState) -> Self {
         call.conn.session.in_exec = true;
+        call.conn.session.in_script = true;
         let slice_began = Ticks::now();
         Self {
             call,
@@ -93,7 +96,9 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
 
     /// Puts the run aside.
     pub(super) fn pause(self) -> RunState {
-        self.call.conn.session.in_exec = self.state.in_exec;
+        let session = &mut self.call.conn.session;
+        session.in_exec = self.state.in_exec;
+        session.in_script = false;
         self.state
     }
 
@@ -111,6 +116,7 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         txn.db = state.db;
         conn.session.db = state.db;
         conn.session.in_exec = state.in_exec;
+        conn.session.in_script = false;
         if !state.in_exec {
             txn.may_wait = true;
             txn.end_group();

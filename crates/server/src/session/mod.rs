@@ -115,6 +115,10 @@ pub struct Session {
     pub(crate) tracking: Option<Box<ClientTracking>>,
     /// Its EXEC is at work: nothing may make it wait.
     pub in_exec: bool,
+    /// The commands that run are those of a script.
+    pub in_script: bool,
+    /// One of the script's commands has read something.
+    pub script_reads: bool,
 }
 
 impl Session {
