@@ -4,18 +4,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use commands::spec::ServeRun;
 use commands::{Args, OwnedArgs};
 use protocol::Reply;
 use store::{AtEnd, Blocked, Serve, Served, Txn, Unserved, Wait};
 
+use crate::admin;
+use crate::clients::ClientInfo;
 use crate::conn::{Conn, State, Token};
 use crate::message::Message;
 use crate::session::{Call, ReplyMode};
 use crate::shared::Shared;
-use crate::table::Entry;
+use crate::table::{Entry, Place};
 use crate::thread::Thread;
+use crate::ticks::Ticks;
 
 /// A connection's wait.
 #[derive(Debug)]
@@ -31,32 +35,50 @@ pub(crate) struct Waiting {
 /// What others need to serve a client.
 struct Client {
     shared: Arc<Shared>,
-    thread: usize,
-    token: u64,
+    info: Arc<ClientInfo>,
     resp3: bool,
-    command: usize,
+    command: Place,
     run: ServeRun,
     args: OwnedArgs,
 }
 
+impl Client {
+    /// Its command is over, which began to be served at `began`.
+    fn count(&self, thread: usize, now_ms: u64, began: Instant) {
+        let entry = self.shared.table.at(self.command);
+        let ns = began.elapsed().as_nanos() as u64;
+        self.shared.stats[thread].by_command[entry.id].ran(ns);
+        let config = self.shared.config();
+        if ns >= admin::threshold_ns(&config) {
+            let command = (entry, self.args.borrow());
+            admin::observe(&self.shared, &config, &self.info, command, (now_ms, ns));
+        }
+    }
+}
+
 impl Serve for Client {
     fn serve(&self, txn: &mut Txn<'_>, key: &[u8]) -> Served {
+        let began = Instant::now();
         let (mut out, args) = (Vec::new(), self.args.borrow());
         let mut reply = Reply::new(&mut out, self.resp3);
         let stats = &self.shared.stats[txn.thread()];
-        match (self.run)(txn, args, key, &mut reply) {
+        let author = std::mem::replace(&mut txn.client, self.info.id);
+        let served = (self.run)(txn, args, key, &mut reply);
+        txn.client = author;
+        match served {
             Ok(Served::Yes) => {}
             Ok(other) => return other,
             Err(error) => {
                 let text = error.text();
                 reply.truncate(0);
                 reply.error(&text);
-                stats.count_failure(self.command, &text);
+                stats.count_failure(self.shared.table.at(self.command).id, &text);
             }
         }
         stats.changes.add(txn.commit(args.iter()));
-        self.shared
-            .post(self.thread, Message::Served(self.token, out));
+        self.count(txn.thread(), txn.now_ms, began);
+        let message = Message::Served(self.info.token, out);
+        self.shared.post(self.info.thread, message);
         Served::Yes
     }
 }
@@ -71,10 +93,9 @@ pub(crate) fn block(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>, wait
     };
     let client = Client {
         shared: Arc::clone(&call.thread.shared),
-        thread: info.thread,
-        token: info.token,
+        info: Arc::clone(info),
         resp3: session.resp3,
-        command: entry.id,
+        command: entry.place,
         run: entry
             .spec
             .serve
@@ -92,6 +113,8 @@ pub(crate) fn block(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>, wait
     if let Some(deadline_us) = deadline_us {
         call.thread.deadlines.insert((deadline_us, info.token));
     }
+    call.thread.last_tick = Ticks::now();
+    call.conn.last_command = entry.id as u32 + 1;
     call.conn.state = State::Blocked;
     call.conn.waiting = Some(Box::new(Waiting {
         blocked,
@@ -165,8 +188,9 @@ impl Thread {
             self.put_back(conn);
             return;
         };
+        let stats = self.stats(&self.shared);
+        stats.by_command[waiting.command].ran(0);
         if with_error {
-            let stats = self.stats(&self.shared);
             stats.count_failure(waiting.command, UNBLOCKED);
         }
         if conn.session.reply_mode == ReplyMode::On {

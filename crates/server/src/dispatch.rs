@@ -170,6 +170,11 @@ pub(crate) fn finish<'s>(
         return Outcome::Aside;
     }
     let changes = call.txn.commit(args.iter());
+    if let Some(wait) = call.txn.take_wait() {
+        // It counts when its wait is over.
+        blocking::block(call, entry, args, wait);
+        return Outcome::Block;
+    }
     let end = Ticks::now();
     let ns = call.thread.ticks.ns_between(call.thread.last_tick, end);
     call.thread.last_tick = end;
@@ -179,17 +184,15 @@ pub(crate) fn finish<'s>(
     stats.changes.add(changes);
     stats.by_command[entry.id].ran(ns);
     if ns >= call.thread.observe_ns {
-        admin::observe(call, entry, args, ns);
+        let (thread, info) = (&call.thread, &call.conn.info);
+        let took = (thread.now_ms(), ns);
+        admin::observe(call.shared, &thread.config, info, (entry, args), took);
     }
     if call.conn.session.has(flag::TRACKING) {
         tracking::after(call, entry, args);
     }
     if call.txn.has_ready() && !call.conn.session.in_exec {
         blocking::serve(call.shared, call.thread.number, call.txn);
-    }
-    if let Some(wait) = call.txn.take_wait() {
-        blocking::block(call, entry, args, wait);
-        return Outcome::Block;
     }
     result.unwrap_or_else(|error| {
         let text = error.text();

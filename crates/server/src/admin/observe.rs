@@ -4,8 +4,8 @@ use commands::Args;
 use commands::spec::flags;
 
 use super::latency::Sample;
+use crate::clients::ClientInfo;
 use crate::flags::Config;
-use crate::session::Call;
 use crate::shared::Shared;
 use crate::table::Entry;
 
@@ -26,18 +26,24 @@ pub(crate) fn threshold_ns(config: &Config) -> u64 {
     slowlog.min(latency)
 }
 
-/// Notes a command that took `ns` nanoseconds.
+/// Notes a command of a client that began at a Unix time in milliseconds and took `ns` nanoseconds.
 #[cold]
-pub(crate) fn observe(call: &Call<'_, '_>, entry: &Entry, args: Args<'_>, ns: u64) {
-    let monitoring = &call.thread.config.monitoring;
-    let unix_seconds = (call.thread.now_ms() + ns / NS_PER_MS) / 1000;
+pub(crate) fn observe(
+    shared: &Shared,
+    config: &Config,
+    info: &ClientInfo,
+    (entry, args): (&Entry, Args<'_>),
+    (began_ms, ns): (u64, u64),
+) {
+    let monitoring = &config.monitoring;
+    let unix_seconds = (began_ms + ns / NS_PER_MS) / 1000;
     let us = ns / NS_PER_US;
     let is_slow = u64::try_from(monitoring.slowlog_log_slower_than).is_ok_and(|from| us >= from);
     if is_slow && !entry.spec.has(flags::SKIP_SLOWLOG) {
-        call.shared.admin.slowlog().add(
+        shared.admin.slowlog().add(
             (unix_seconds, us),
             (entry, args),
-            &call.conn.info,
+            info,
             monitoring.slowlog_max_len as usize,
         );
     }
@@ -46,7 +52,7 @@ pub(crate) fn observe(call: &Call<'_, '_>, entry: &Entry, args: Args<'_>, ns: u6
     } else {
         "command"
     };
-    note_event(call.shared, &call.thread.config, event, (unix_seconds, ns));
+    note_event(shared, config, event, (unix_seconds, ns));
 }
 
 /// Notes an event that took `ns` nanoseconds, if that is long.

@@ -123,11 +123,17 @@ impl Txn<'_> {
                 continue;
             }
             if let Some((a, b)) = data.two_dbs(a, b) {
-                for db in [&*a, &*b] {
+                for (db, other) in [(&*a, &*b), (b, a)] {
                     for key in db.watched_keys() {
                         let hash = self.store.hash(key);
-                        let exists = |db: &Db| db.dict.find(hash, key).is_some();
-                        if exists(a) || exists(b) {
+                        // What has expired since it is watched has changed by that; what comes in
+                        // its place and has expired isn't there.
+                        let exists = db.dict.find(hash, key).is_some();
+                        let comes = other
+                            .dict
+                            .find(hash, key)
+                            .is_some_and(|entry| !other.dict.record(entry).is_expired(self.now_ms));
+                        if exists || comes {
                             db.touch_watchers(key);
                         }
                     }

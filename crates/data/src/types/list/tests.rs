@@ -128,6 +128,7 @@ fn node_limits_are_redis_s() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore)] // Minutes there, and no unsafe code of its own.
 fn a_queue_stays_small_and_gives_back() {
     let limit = NodeLimit::new(-2);
     let mut list = List::default();
@@ -147,6 +148,7 @@ fn a_queue_stays_small_and_gives_back() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore)] // Minutes there, and no unsafe code of its own.
 fn small_neighbours_are_joined() {
     let limit = NodeLimit::new(-2);
     let mut list = List::default();
