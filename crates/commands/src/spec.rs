@@ -105,7 +105,8 @@ impl Spec {
         let flag = |flag, name| (self.flags & flag != 0).then_some(name);
         let mut all: Vec<&'static str> = [
             flag(flags::WRITE, "@write"),
-            flag(flags::READONLY, "@read"),
+            // What a script reads counts when it reads it.
+            flag(flags::READONLY, "@read").filter(|_| self.group != Group::Scripting),
             flag(flags::ADMIN, "@admin"),
             flag(flags::ADMIN, "@dangerous"),
             flag(flags::PUBSUB, "@pubsub"),

@@ -9,6 +9,7 @@ local READONLY = 'Attempt to modify a readonly table'
 
 local error, type, rawset, rawget, next, pairs, select, tostring, pcall, xpcall, unpack =
       error, type, rawset, rawget, next, pairs, select, tostring, pcall, xpcall, unpack
+local collectgarbage = collectgarbage
 local getmetatable, setmetatable, concat = getmetatable, setmetatable, table.concat
 local compile, caught, is_end = native.compile, native.caught, native.is_end
 local real = setmetatable({}, {__mode = 'k'})   -- protected table -> what it stands for
@@ -31,7 +32,7 @@ local function results(ok, ...)
 end
 
 local globals = {
-  _VERSION = _VERSION, assert = assert, collectgarbage = collectgarbage, error = error,
+  _VERSION = _VERSION, assert = assert, error = error,
   gcinfo = gcinfo, ipairs = ipairs, rawequal = rawequal, select = select,
   tonumber = tonumber, tostring = tostring, type = type,
   __redis__err__handler = native.handler,
@@ -52,6 +53,12 @@ end
 
 local resume = coroutine.resume
 function globals.coroutine.resume(...) return results(resume(...)) end
+
+-- A collector that stands still would do so for all scripts that follow.
+function globals.collectgarbage(what, ...)
+  if what == 'stop' then return 0 end
+  return collectgarbage(what, ...)
+end
 
 -- Scripts are text: what string.dump makes can't be loaded.
 function globals.loadstring(text, name) return compile(text, name or text) end

@@ -45,7 +45,7 @@ const DEBUG: SessionCommand = sub(
         since: "3.2.0",
         summary: "Sets the debug mode of server-side Lua scripts.",
         syntax: "<YES | SYNC | NO>",
-        ..spec("debug", 3)
+        ..spec("debug", -3)
     },
     |_, _| Err(CommandError::Text("ERR the Lua debugger isn't available")),
 );
