@@ -57,3 +57,40 @@ impl<'s> Txn<'s> {
         txn
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use data::NewValue;
+
+    use super::*;
+    use crate::{StoreOptions, Waiter};
+
+    const WAITER: Waiter = Waiter {
+        thread: 0,
+        token: 0,
+    };
+
+    #[test]
+    fn locks_stay_locked_until_the_transaction_has_gone_on() {
+        let store = Store::new(&StoreOptions {
+            threads: 2,
+            dbnum: 1,
+            seed: 3,
+        });
+        assert!(store.enter(0));
+        let mut txn = Txn::new(&store, 0, 0, 1_000);
+        txn.lock_key(b"a", WAITER).expect("alone");
+        let suspended = txn.suspend();
+        drop(txn);
+        let mut other = Txn::new(&store, 0, 0, 1_000);
+        assert!(other.lock_key(b"a", WAITER).is_err());
+        drop(other);
+        let mut txn = Txn::resume(&store, suspended);
+        assert!(txn.holds_key(b"a"));
+        txn.set(b"a", None, NewValue::Int(1), None);
+        drop(txn);
+        let mut other = Txn::new(&store, 0, 0, 1_000);
+        assert!(other.lock_key(b"a", WAITER).is_ok());
+        assert!(other.peek(b"a").is_some());
+    }
+}
