@@ -20,6 +20,8 @@ pub struct State {
     pub started_ms: u64,
     /// DEBUG PAUSE-CRON: what is done periodically isn't done.
     pub cron_paused: AtomicBool,
+    /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may run what is not for scripts.
+    pub scripts_may_all: AtomicBool,
     replication_id: Mutex<String>,
     rates: Mutex<Rates>,
     slowlog: Mutex<Slowlog>,
@@ -33,6 +35,7 @@ impl Default for State {
             run_id: random_id(),
             started_ms: now.map_or(0, |since| since.as_millis() as u64),
             cron_paused: AtomicBool::new(false),
+            scripts_may_all: AtomicBool::new(false),
             replication_id: Mutex::new(random_id()),
             rates: Mutex::default(),
             slowlog: Mutex::default(),

@@ -146,6 +146,19 @@ const SUBCOMMANDS: &[Subcommand] = &[
         },
     },
     Subcommand {
+        name: "SET-DISABLE-DENY-SCRIPTS",
+        arity: 3,
+        syntax: "<0|1>",
+        summary: "Let scripts run what is not for scripts.",
+        run: |call, reply| {
+            let all = call.args.at(2) == b"1";
+            let setting = &call.shared.admin.scripts_may_all;
+            setting.store(all, Ordering::Relaxed);
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
         name: "QUICKLIST-PACKED-THRESHOLD",
         arity: 3,
         syntax: "<size>",
