@@ -14,15 +14,15 @@ local getmetatable, setmetatable, concat = getmetatable, setmetatable, table.con
 local compile, caught, is_end = native.compile, native.caught, native.is_end
 local real = setmetatable({}, {__mode = 'k'})   -- protected table -> what it stands for
 
-local function protect(table, missing, meta)
+local function protect(table, shown_meta)
   local shown = {}
-  real[shown] = table
-  setmetatable(shown, {
-    __index = missing or table,
+  local meta = {
+    __index = table,
     __newindex = function() error(READONLY, 2) end,
-    __metatable = meta or false,
-  })
-  return shown
+    __metatable = shown_meta or false,
+  }
+  real[shown] = table
+  return setmetatable(shown, meta), meta
 end
 
 -- What was caught, as a Lua value: native functions raise values of the binding's.
@@ -112,23 +112,19 @@ for name, value in next, native.constants do redis[name] = value end
 globals.redis, globals.server = redis, redis
 
 for name, value in next, globals do
-  if type(value) == 'table' then globals[name] = real[value] or protect(value) end
+  if type(value) == 'table' then globals[name] = real[value] or (protect(value)) end
 end
 globals.server = globals.redis
 
 local strings = getmetatable('')
 strings.__metatable = protect({__index = globals.string})
 
-local function nonexistent(name)
-  error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 3)
-end
-local visible = globals
-local function look_up(_, name)
-  local value = visible[name]
-  if value == nil then nonexistent(name) end
-  return value
-end
-local shown = protect(globals, look_up, protect({__index = look_up}))
+-- Only what isn't there costs a call.
+local strict = {__index = function(_, name)
+  error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+end}
+setmetatable(globals, strict)
+local shown, shown_meta = protect(globals, protect({__index = strict.__index}))
 globals._G = shown
 
 -- Runs a script.
@@ -145,16 +141,13 @@ end
 -- Loads a library: meanwhile there is nothing but a `redis` that can register functions.
 local loading = {register_function = native.register, log = redis.log}
 for name, value in next, native.constants do loading[name] = value end
-local registry = protect(loading, function(_, name)
-  if loading[name] == nil then nonexistent(name) end
-  return loading[name]
-end)
-local while_loading = {redis = registry, server = registry, _G = shown}
+local registry = protect(setmetatable(loading, strict))
+local while_loading = setmetatable({redis = registry, server = registry, _G = shown}, strict)
 
 local function load_library(chunk)
-  visible = while_loading
+  shown_meta.__index = while_loading
   local ok, err = xpcall(chunk, native.handler)
-  visible = globals
+  shown_meta.__index = globals
   return ok, err
 end
 
