@@ -89,14 +89,27 @@ impl OwnedArgs {
     pub fn new<A: AsRef<[u8]>>(args: impl IntoIterator<Item = A>) -> Self {
         let mut owned = Self::default();
         for arg in args {
-            let arg = arg.as_ref();
-            owned.ranges.push(Arg {
-                start: owned.bytes.len() as u32,
-                len: arg.len() as u32,
-            });
-            owned.bytes.extend_from_slice(arg);
+            owned.push(arg.as_ref());
         }
         owned
+    }
+
+    /// Adds an argument.
+    pub fn push(&mut self, arg: &[u8]) {
+        self.ranges.push(Arg {
+            start: self.bytes.len() as u32,
+            len: arg.len() as u32,
+        });
+        self.bytes.extend_from_slice(arg);
+    }
+
+    /// Removes all arguments. Keeps their memory for others, unless it is more than `kept_bytes`.
+    pub fn clear(&mut self, kept_bytes: usize) {
+        if self.heap_bytes() > kept_bytes {
+            *self = Self::default();
+        }
+        self.bytes.clear();
+        self.ranges.clear();
     }
 
     /// The arguments.

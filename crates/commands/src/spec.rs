@@ -139,6 +139,8 @@ pub enum Scope {
     EachShard,
     /// Everything at once: the gate is closed.
     All,
+    /// What a script turns out to touch, of which its keys are a hint.
+    Script,
     /// Its declared keys, or everything where it has a pattern that makes keys of what it reads:
     /// SORT's BY and GET.
     Patterns,

@@ -135,6 +135,7 @@ impl Fixture {
             match command.spec.scope.of(args) {
                 Scope::All | Scope::Patterns => txn.lock_all(WAITER).expect("alone"),
                 Scope::EachShard => {}
+                Scope::Script => unreachable!("no data command runs scripts"),
                 Scope::Keys => {
                     let positions = keys::positions(&command.spec, args);
                     txn.lock_keys(positions.iter().map(|&i| args.at(i)), WAITER)

@@ -40,6 +40,8 @@ pub enum State {
     Paused,
     /// It waits for a key.
     Blocked,
+    /// It runs a script that takes long.
+    Running,
     /// It doesn't read its replies.
     Throttled,
     /// It will be closed.
@@ -123,7 +125,7 @@ impl Conn {
             flags |= flag::RESP3;
         }
         match self.state {
-            State::Ready | State::Parked => {}
+            State::Ready | State::Parked | State::Running => {}
             State::Paused | State::Blocked => flags |= flag::BLOCKED,
             State::Throttled => flags |= flag::UNREAD,
             State::Closing => flags |= flag::CLOSING,

@@ -12,8 +12,10 @@ use crate::clients::flag;
 use crate::conn::Conn;
 use crate::log::warn;
 use crate::pause::Paused;
+use crate::script;
 use crate::session::{self, Call, Outcome, ReplyMode};
 use crate::shared::Shared;
+use crate::slow_path::Reason;
 use crate::table::{Entry, Run};
 use crate::thread::Thread;
 use crate::ticks::Ticks;
@@ -30,6 +32,8 @@ pub(crate) enum Flow {
     Pause,
     /// It waits for a key: run the next when it has its reply.
     Block,
+    /// It goes on in later ticks: run the next when it has its reply.
+    Aside,
     /// Close the connection once its replies are sent.
     Close,
 }
@@ -77,12 +81,12 @@ fn execute_known<'s>(
     out: &mut Vec<u8>,
 ) -> Flow {
     let is_slow = shared.slow_path.is_on();
-    if is_slow || thread.is_full || !conn.session.is_plain() {
-        match check(shared, thread, conn, txn, entry) {
+    if is_slow || thread.is_full || thread.is_outside || !conn.session.is_plain() {
+        match check(shared, thread, conn, txn, (entry, args)) {
             Ok(Verdict::Run) => {}
             Ok(Verdict::Wait) => return Flow::Pause,
-            Ok(Verdict::Queue) => {
-                session::queue(&mut conn.session, entry, args);
+            Ok(Verdict::Queue(flags)) => {
+                session::queue(&mut conn.session, (entry, args), flags);
                 out.extend_from_slice(b"+QUEUED\r\n");
                 return Flow::Next;
             }
@@ -93,7 +97,7 @@ fn execute_known<'s>(
             }
         }
     }
-    if lock(shared, conn, txn, entry, args).is_err() {
+    if lock(shared, thread, conn, txn, (entry, args)).is_err() {
         return Flow::Park;
     }
     let mut reply = Reply::new(out, conn.session.resp3);
@@ -112,6 +116,8 @@ fn execute_known<'s>(
     }
     match outcome {
         Outcome::Done => Flow::Next,
+        Outcome::Again => Flow::Park,
+        Outcome::Aside => Flow::Aside,
         Outcome::Block => Flow::Block,
         Outcome::Close => Flow::Close,
     }
@@ -149,6 +155,20 @@ pub(crate) fn run_locked<'s>(
             )
         }
     };
+    finish(call, (entry, args), (reply, start), result)
+}
+
+/// Ends a command that has run: its effects go to the log, it is counted, who waited is served.
+#[inline(always)]
+pub(crate) fn finish<'s>(
+    call: &mut Call<'_, 's>,
+    (entry, args): (&'s Entry, Args<'_>),
+    (reply, start): (&mut Reply<'_>, usize),
+    result: Result<Outcome, CommandError>,
+) -> Outcome {
+    if result == Ok(Outcome::Aside) {
+        return Outcome::Aside;
+    }
     let changes = call.txn.commit(args.iter());
     if let Some(wait) = call.txn.take_wait() {
         // It counts when its wait is over.
@@ -208,7 +228,8 @@ fn resolve<'s>(
 
 enum Verdict {
     Run,
-    Queue,
+    /// With these flags.
+    Queue(u32),
     Wait,
 }
 
@@ -232,10 +253,13 @@ fn check(
     thread: &mut Thread,
     conn: &mut Conn,
     txn: &mut Txn<'_>,
-    entry: &Entry,
+    (entry, args): (&Entry, Args<'_>),
 ) -> Result<Verdict, CommandError> {
     if !entry.spec.has(flags::NO_AUTH) && !is_authenticated(thread, conn) {
         return Err(CommandError::Text("NOAUTH Authentication required."));
+    }
+    if thread.is_outside || shared.slow_path.has(Reason::SlowScript) {
+        check_busy(shared, conn, entry)?;
     }
     let session = &conn.session;
     if session.multi.is_some() && entry.spec.has(flags::NO_MULTI) {
@@ -256,8 +280,9 @@ fn check(
             entry.full_name
         )));
     }
+    let own_flags = script::flags(shared, thread, (entry, args));
     let queued = session.multi.as_ref().filter(|_| entry.spec.name == "exec");
-    let flags = entry.spec.flags | queued.map_or(0, |multi| multi.flags);
+    let flags = own_flags | queued.map_or(0, |multi| multi.flags);
     if session.has(flag::MONITOR) {
         // As in Redis, where monitors are a kind of replica; so they don't wait below, either.
         if flags & (flags::WRITE | flags::READONLY | flags::MAY_REPLICATE) != 0 {
@@ -271,9 +296,25 @@ fn check(
     }
     if is_queued {
         txn.keeps_expired = false;
-        return Ok(Verdict::Queue);
+        return Ok(Verdict::Queue(own_flags));
     }
     Ok(Verdict::Run)
+}
+
+/// What may run while a script takes long.
+fn check_busy(shared: &Shared, conn: &mut Conn, entry: &Entry) -> Result<(), CommandError> {
+    // Locks can't be had: to watch a key or to end a watch.
+    let touches = conn.session.watch.is_some() || entry.spec.name == "watch";
+    if entry.spec.has(flags::ALLOW_BUSY) && !touches {
+        return Ok(());
+    }
+    if entry.spec.name == "exec" && conn.session.multi.take().is_some() {
+        return Err(CommandError::Made(format!(
+            "EXECABORT Transaction discarded because of: {}",
+            shared.busy_text()
+        )));
+    }
+    Err(CommandError::Text(shared.busy_text()))
 }
 
 /// Whether a pause makes a command with these flags wait.
@@ -298,10 +339,10 @@ pub(crate) fn is_authenticated(thread: &Thread, conn: &mut Conn) -> bool {
 #[inline(always)]
 fn lock(
     shared: &Shared,
+    thread: &mut Thread,
     conn: &Conn,
     txn: &mut Txn<'_>,
-    entry: &Entry,
-    args: Args<'_>,
+    (entry, args): (&Entry, Args<'_>),
 ) -> Result<(), Parked> {
     match (entry.spec.scope.of(args), entry.spec.keys) {
         (Scope::Keys, []) if entry.spec.name == "exec" => session::lock_for_exec(shared, conn, txn),
@@ -310,6 +351,7 @@ fn lock(
             Ok(())
         }
         (Scope::All | Scope::Patterns, _) => txn.lock_all(conn.waiter()),
+        (Scope::Script, _) => script::lock(shared, thread, conn, txn, (entry, args)),
         (Scope::Keys, _) => match entry.simple_keys {
             Some((1, 1, _)) => txn.lock_key(args.at(1), conn.waiter()),
             _ if shared.store.shard_count() == 1 => txn.lock_key(b"", conn.waiter()),

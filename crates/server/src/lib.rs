@@ -25,6 +25,7 @@ pub mod pause;
 mod process;
 pub mod pubsub;
 pub mod rates;
+mod script;
 pub mod secrets;
 pub mod session;
 mod sharded;

@@ -37,7 +37,9 @@ impl Conn {
     pub(crate) fn wants_recv_pause(&self) -> bool {
         match self.state {
             State::Ready | State::Closing => false,
-            State::Parked | State::Paused | State::Blocked => self.pending.len() > PENDING_PAUSE,
+            State::Parked | State::Paused | State::Blocked | State::Running => {
+                self.pending.len() > PENDING_PAUSE
+            }
             State::Throttled => true,
         }
     }

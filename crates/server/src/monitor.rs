@@ -59,7 +59,19 @@ impl Shared {
     #[cold]
     pub(crate) fn feed_monitors(&self, now: Now, conn: &Conn, entry: &Entry, args: Args<'_>) {
         let is_hidden = entry.spec.flags & (flags::SKIP_MONITOR | flags::ADMIN) != 0;
-        if is_hidden || self.monitors() == 0 {
+        if !is_hidden {
+            self.show_to_monitors(now, conn, (entry, args));
+        }
+    }
+
+    /// As [`Shared::feed_monitors`], for a command that shows itself: before those of its script.
+    pub(crate) fn show_to_monitors(
+        &self,
+        now: Now,
+        conn: &Conn,
+        (entry, args): (&Entry, Args<'_>),
+    ) {
+        if self.monitors() == 0 {
             return;
         }
         let info = &conn.info;
@@ -68,8 +80,26 @@ impl Shared {
         } else {
             info.socket.addr.clone()
         };
+        self.show(now, conn.session.db, &source, (entry, args));
+    }
+
+    /// Shows a command that a script has called.
+    #[cold]
+    pub(crate) fn feed_monitors_from_script(
+        &self,
+        now: Now,
+        db: usize,
+        command: (&Entry, Args<'_>),
+    ) {
+        let is_hidden = command.0.spec.flags & (flags::SKIP_MONITOR | flags::ADMIN) != 0;
+        if !is_hidden && self.monitors() > 0 {
+            self.show(now, db, "lua", command);
+        }
+    }
+
+    fn show(&self, now: Now, db: usize, source: &str, (entry, args): (&Entry, Args<'_>)) {
         let secrets = secret_args(entry, args);
-        let line = line(now.wall_us, conn.session.db, &source, args, &secrets);
+        let line = line(now.wall_us, db, source, args, &secrets);
         let line: Arc<[u8]> = line.into();
         for &(thread, token) in self.monitors.lock().iter() {
             self.post(thread, Message::Push(token, Arc::clone(&line)));

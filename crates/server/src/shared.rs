@@ -19,6 +19,7 @@ use crate::monitor::Monitors;
 use crate::observer::KeyObserver;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
+use crate::script::{Libraries, Scripts, SlowRuns};
 use crate::slow_path::SlowPath;
 use crate::stats::{SharedStats, ThreadStats};
 use crate::table::Table;
@@ -42,6 +43,12 @@ pub struct Shared {
     pub tracking: Arc<Tracking>,
     /// What administration remembers.
     pub admin: State,
+    /// The scripts that EVALSHA may name.
+    pub(crate) scripts: Scripts,
+    /// The functions that FCALL may name.
+    pub(crate) libraries: Libraries,
+    /// Scripts that take long.
+    pub(crate) slow_runs: SlowRuns,
     /// When the server started.
     pub started: Instant,
     /// The I/O backend's name.
@@ -89,6 +96,9 @@ impl Shared {
             pubsub,
             tracking,
             admin: State::default(),
+            scripts: Scripts::default(),
+            libraries: Libraries::default(),
+            slow_runs: SlowRuns::default(),
             started: Instant::now(),
             backend,
             conf_path: loaded.conf_path,

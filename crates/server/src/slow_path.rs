@@ -1,4 +1,5 @@
-//! Whether commands take the slow path: while clients are paused or watched by MONITOR. The usual
+//! Whether commands take the slow path: while clients are paused or watched by MONITOR, or a
+//! script takes long. The usual
 //! command looks at one word that is zero.
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +15,8 @@ pub(crate) enum Reason {
     Pause = 1,
     /// MONITOR.
     Monitors = 2,
+    /// A script takes long.
+    SlowScript = 4,
 }
 
 impl SlowPath {
@@ -21,6 +24,11 @@ impl SlowPath {
     #[inline(always)]
     pub fn is_on(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether there is this reason.
+    pub(crate) fn has(&self, reason: Reason) -> bool {
+        self.0.load(Ordering::Relaxed) & reason as u32 != 0
     }
 
     /// Adds or removes a reason; each has a lock of its own under which this is called.

@@ -17,6 +17,7 @@ use crate::flags::Config;
 use crate::limits::OUTPUT_PAUSE;
 use crate::memory;
 use crate::pubsub::Subscribers;
+use crate::script::{Aside, PutOff, ThreadScripts};
 use crate::session::{self, Session};
 use crate::shared::Shared;
 use crate::stats::ThreadStats;
@@ -54,6 +55,14 @@ pub struct Thread {
     pub(crate) next_http_warning_us: u64,
     /// Which connections listen to which channels.
     pub(crate) subscribers: Subscribers,
+    /// Its interpreter and what that has run.
+    pub(crate) scripts: ThreadScripts,
+    /// A script that takes long and was put aside.
+    pub(crate) aside: Option<Box<Aside>>,
+    /// What waits until no script takes long.
+    pub(crate) put_off: PutOff,
+    /// The commands at work run outside the gate: only to say that a script takes long.
+    pub(crate) is_outside: bool,
     /// Connections that were over their soft output limit when they were last looked at.
     pub(crate) over_soft_limit: Vec<Token>,
     /// Where the slow round through all connections goes on.
@@ -81,6 +90,10 @@ impl Thread {
             is_full: false,
             next_http_warning_us: 0,
             subscribers: Subscribers::default(),
+            scripts: ThreadScripts::default(),
+            aside: None,
+            put_off: PutOff::default(),
+            is_outside: false,
             over_soft_limit: Vec::new(),
             next_to_look_at: 0,
             config_version: shared.config_version(),
@@ -150,9 +163,14 @@ impl Thread {
 
     /// A connection is gone.
     pub(crate) fn closed(&mut self, id: ConnId) {
-        let Some(mut conn) = self.conns.get_mut(id.index()).and_then(Option::take) else {
-            return;
-        };
+        let conn = self.conns.get_mut(id.index()).and_then(Option::take);
+        if let Some(conn) = conn.and_then(|conn| self.put_off_closing(conn)) {
+            self.bury(conn);
+        }
+    }
+
+    /// Ends all that a connection has begun that is gone.
+    pub(crate) fn bury(&mut self, mut conn: Box<Conn>) {
         self.leave_pause(&mut conn);
         session::end_monitor(&self.shared, &mut conn);
         self.end_wait(&mut conn);
@@ -295,8 +313,13 @@ impl Thread {
             return input.len();
         }
         conn.input_len = input.len();
-        while !shared.store.enter(self.number) {
+        // Who has put a script aside is inside already and stays there.
+        while self.aside.is_none() && !shared.store.enter(self.number) {
             if shared.store.park_at_gate(conn.waiter()) {
+                if self.is_busy() {
+                    self.is_outside = true;
+                    break;
+                }
                 conn.state = State::Parked;
                 conn.wanted = 0;
                 return 0;
@@ -313,7 +336,9 @@ impl Thread {
         txn.max_string = self.config.network.max_bulk_len;
         let done = self.run_groups(&shared, conn, &mut txn, &mut batch, input, &mut out);
         drop(txn);
-        shared.store.leave(self.number);
+        if !std::mem::take(&mut self.is_outside) && self.aside.is_none() {
+            shared.store.leave(self.number);
+        }
         self.batch = batch;
         conn.out = out;
         let done = if conn.state == State::Closing {
@@ -383,7 +408,9 @@ impl Thread {
         input: &[u8],
         out: &mut Vec<u8>,
     ) -> usize {
-        if conn.session.is_plain() && batch.prefetch(shared, conn, txn, input).is_err() {
+        let is_inside = self.aside.is_none() && !self.is_outside;
+        let may_lock = conn.session.is_plain() && is_inside;
+        if may_lock && batch.prefetch(shared, conn, txn, input).is_err() {
             conn.state = State::Parked;
             return 0;
         }
@@ -415,6 +442,10 @@ impl Thread {
                     return number;
                 }
                 Flow::Block => return number + 1,
+                Flow::Aside => {
+                    conn.state = State::Running;
+                    return number + 1;
+                }
                 Flow::Close => {
                     conn.state = State::Closing;
                     return number + 1;

@@ -168,9 +168,17 @@ where
         self.handovers.awake();
         polled?;
         self.read_mail();
+        if self.core.thread.aside.is_some() {
+            return self.run_script();
+        }
         self.take_over();
         self.end_pause();
-        self.core.thread.end_overdue_waits();
+        if !self.core.thread.is_busy() {
+            for message in self.core.thread.catch_up() {
+                self.take_message(message);
+            }
+            self.core.thread.end_overdue_waits();
+        }
         if self.core.thread.now.mono_us >= self.next_cron_us {
             self.cron();
         }
@@ -184,10 +192,18 @@ where
         Ok(())
     }
 
+    /// A tick while a script takes long: nothing else touches the keyspace.
+    fn run_script(&mut self) -> io::Result<()> {
+        self.core.thread.go_on_with_script();
+        self.take_over();
+        self.flush();
+        Ok(())
+    }
+
     /// How long there is nothing to do.
     fn wait(&self) -> Duration {
         let thread = &self.core.thread;
-        if !thread.dirty.is_empty() {
+        if !thread.dirty.is_empty() || thread.aside.is_some() {
             return Duration::ZERO;
         }
         let mut until_us = self.next_cron_us;
@@ -205,28 +221,36 @@ where
         while delivered < DELIVERY
             && let Some(message) = self.mailbox.pop()
         {
-            let thread = &mut self.core.thread;
-            match message {
-                Message::Wake(token) => thread.wake(Token(token), State::Parked),
-                Message::Kill(token) => self.kill(Token(token)),
-                Message::Push(token, bytes) => {
-                    thread.push(Token(token), |_, reply| reply.raw(&bytes));
-                }
-                Message::Publish(publication) => delivered += thread.deliver(&publication),
-                Message::Served(token, reply) => thread.served(Token(token), &reply),
-                Message::Unblock(token, error) => thread.unblocked(Token(token), error),
-                Message::Serve(unserved) => thread.serve(&unserved),
-                Message::Invalidate(token, invalidation) => {
-                    thread.invalidate(Token(token), &invalidation);
-                }
-                Message::InvalidateAll => thread.invalidate_all(),
-                Message::Redirected(token, invalidation) => {
-                    thread.redirected(Token(token), &invalidation);
-                }
-                Message::PauseChanged => thread.wake_paused(),
-                Message::Shutdown => self.stopping = true,
+            if let Some(message) = self.core.thread.put_off(message) {
+                delivered += self.take_message(message);
             }
         }
+    }
+
+    /// Does what a message asks; how much was delivered.
+    fn take_message(&mut self, message: Message) -> usize {
+        let thread = &mut self.core.thread;
+        match message {
+            Message::Wake(token) => thread.wake(Token(token), State::Parked),
+            Message::Kill(token) => self.kill(Token(token)),
+            Message::Push(token, bytes) => {
+                thread.push(Token(token), |_, reply| reply.raw(&bytes));
+            }
+            Message::Publish(publication) => return thread.deliver(&publication),
+            Message::Served(token, reply) => thread.served(Token(token), &reply),
+            Message::Unblock(token, error) => thread.unblocked(Token(token), error),
+            Message::Serve(unserved) => thread.serve(&unserved),
+            Message::Invalidate(token, invalidation) => {
+                thread.invalidate(Token(token), &invalidation);
+            }
+            Message::InvalidateAll => thread.invalidate_all(),
+            Message::Redirected(token, invalidation) => {
+                thread.redirected(Token(token), &invalidation);
+            }
+            Message::PauseChanged => thread.wake_paused(),
+            Message::Shutdown => self.stopping = true,
+        }
+        0
     }
 
     /// Wakes the connections that waited for the end of a pause, when it has come.

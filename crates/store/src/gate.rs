@@ -81,6 +81,12 @@ impl Gate {
         true
     }
 
+    /// Those who are parked, to be woken while the gate is closed.
+    #[must_use]
+    pub fn parked(&self) -> Vec<Waiter> {
+        self.waiters.drain()
+    }
+
     /// Opens the gate again; the returned waiters are to be woken.
     #[must_use]
     pub fn open(&self) -> Vec<Waiter> {

@@ -30,4 +30,4 @@ pub use shard::{Db, WatchFlag};
 pub use store::{Store, StoreOptions};
 pub use sync::Waiter;
 pub use thresholds::Thresholds;
-pub use txn::{Found, Owned, Parked, Shards, Str, Txn, Unserved, WrongType};
+pub use txn::{Found, Owned, Parked, Shards, Str, Suspended, Txn, Unserved, WrongType};

@@ -162,6 +162,11 @@ impl Store {
         self.gate.park(waiter)
     }
 
+    /// Wakes the connections that are parked at the gate, though it is still closed.
+    pub fn wake_parked_at_gate(&self) {
+        self.wake(self.gate.parked());
+    }
+
     pub(crate) fn hasher(&self) -> KeyHasher {
         self.hasher.clone()
     }

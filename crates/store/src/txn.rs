@@ -21,9 +21,11 @@ use crate::store::Store;
 use crate::sync::Waiter;
 
 mod collections;
+mod suspend;
 mod waiting;
 mod whole;
 
+pub use suspend::Suspended;
 pub use waiting::Unserved;
 
 /// The connection was put on a wait list: the command did not run and is to be tried again when the
@@ -286,6 +288,22 @@ impl Txn<'_> {
     #[inline]
     pub fn likely_large(&mut self, shard: usize, hash: KeyHash) -> Option<&Value> {
         self.part(shard).dict.likely_large(hash)
+    }
+
+    /// The shard of a key.
+    pub fn shard_of(&self, key: &[u8]) -> usize {
+        self.store.shard_of(key, self.hash_for_shard(key))
+    }
+
+    /// Whether the shard of a key is locked.
+    #[inline]
+    pub fn holds_key(&self, key: &[u8]) -> bool {
+        self.holds(self.shard_of(key))
+    }
+
+    /// Whether everything is locked.
+    pub fn holds_all(&self) -> bool {
+        matches!(self.held, Held::All)
     }
 
     /// With one shard the hash isn't needed to find it.

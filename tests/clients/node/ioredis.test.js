@@ -172,3 +172,16 @@ test("monitor", async () => {
   assert.deepEqual(await seen, ["echo", "hello"]);
   monitor.disconnect();
 });
+
+test("commands that are defined as scripts", async () => {
+  redis.defineCommand("addTwice", {
+    numberOfKeys: 1,
+    lua: "redis.call('INCRBY', KEYS[1], ARGV[1]) return redis.call('INCRBY', KEYS[1], ARGV[1])",
+  });
+  assert.equal(await redis.addTwice("n", 2), 4);
+  assert.equal(await redis.addTwice("n", 3), 10);
+  await redis.script("FLUSH");
+  assert.equal(await redis.addTwice("n", 1), 12);
+  const replies = await redis.pipeline().addTwice("n", 1).get("n").exec();
+  assert.deepEqual(replies, [[null, 14], [null, "14"]]);
+});

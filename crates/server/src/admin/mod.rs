@@ -6,7 +6,6 @@ mod command;
 mod config;
 mod debug;
 mod docs;
-mod function;
 mod info;
 mod latency;
 mod lolwut;
@@ -38,7 +37,6 @@ pub(crate) const COMMANDS: &[SessionCommand] = &[
     command::COMMAND,
     config::CONFIG,
     debug::DEBUG,
-    function::FUNCTION,
     info::INFO,
     persistence::LASTSAVE,
     latency::LATENCY,

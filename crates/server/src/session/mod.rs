@@ -18,6 +18,7 @@ use crate::admin;
 use crate::clients::flag;
 use crate::conn::Conn;
 use crate::pubsub::Subscriptions;
+use crate::script;
 use crate::shared::Shared;
 use crate::table::Entry;
 use crate::thread::Thread;
@@ -49,6 +50,10 @@ pub struct Call<'a, 's> {
 pub enum Outcome {
     /// On to the next.
     Done,
+    /// It did not run after all: try again when the connection is woken.
+    Again,
+    /// It goes on in the ticks that follow: it has no reply yet.
+    Aside,
     /// It waits for a key: on to the next when it has its reply.
     Block,
     /// Close it once the replies are sent.
@@ -69,6 +74,7 @@ pub const FAMILIES: &[&[SessionCommand]] = &[
     monitor::COMMANDS,
     multi::COMMANDS,
     pubsub::COMMANDS,
+    script::COMMANDS,
     admin::COMMANDS,
 ];
 
@@ -109,6 +115,10 @@ pub struct Session {
     pub(crate) tracking: Option<Box<ClientTracking>>,
     /// Its EXEC is at work: nothing may make it wait.
     pub in_exec: bool,
+    /// The commands that run are those of a script.
+    pub in_script: bool,
+    /// One of the script's commands has read something.
+    pub script_reads: bool,
 }
 
 impl Session {

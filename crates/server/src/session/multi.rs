@@ -271,10 +271,10 @@ pub(crate) fn lock_for_exec(shared: &Shared, conn: &Conn, txn: &mut Txn<'_>) -> 
 }
 
 /// Puts a command off until EXEC.
-pub(crate) fn queue(session: &mut Session, entry: &Entry, args: Args<'_>) {
+pub(crate) fn queue(session: &mut Session, (entry, args): (&Entry, Args<'_>), flags: u32) {
     if let Some(multi) = &mut session.multi {
         let args = OwnedArgs::new(args.iter());
-        multi.flags |= entry.spec.flags;
+        multi.flags |= flags;
         multi.bytes += size_of::<(Place, OwnedArgs)>() + args.heap_bytes();
         multi.queue.push((entry.place, args));
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use commands::spec::flags;
+use commands::spec::{Scope, flags};
 use commands::{Args, keys};
 use protocol::Reply;
 
@@ -75,10 +75,19 @@ impl ClientTracking {
 #[cold]
 pub(crate) fn after(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>) {
     let session = &mut call.conn.session;
+    let mut reads = entry.spec.has(flags::READONLY);
+    if session.in_script {
+        session.script_reads |= reads;
+        return;
+    }
+    // Of a script that reads something, the keys that it declares count as read.
+    if entry.spec.scope == Scope::Script {
+        reads = std::mem::take(&mut session.script_reads);
+    }
     let Some(tracking) = &mut session.tracking else {
         return;
     };
-    if entry.spec.has(flags::READONLY) && tracking.remembers() {
+    if reads && tracking.remembers() {
         let reader = Reader {
             thread: call.thread.number,
             token: Token(call.conn.info.token),

@@ -129,7 +129,7 @@ impl Txn<'_> {
     }
 
     /// Locks a key's shard beside what is held, if it is free: waiting for it could be a deadlock.
-    fn try_hold(&mut self, key: &[u8]) -> bool {
+    pub fn try_hold(&mut self, key: &[u8]) -> bool {
         let shard = self.store.shard_of(key, self.store.hash(key));
         if self.holds(shard) {
             return true;

@@ -86,7 +86,7 @@ pub(super) fn memory(call: &Call<'_, '_>, text: &mut Text) {
     let system = rustix::system::sysinfo();
     let total = system.totalram * u64::from(system.mem_unit);
     text.bytes("total_system_memory", total);
-    scripts(text);
+    scripts(call, text);
     let limits = &call.thread.config.memory;
     text.bytes("maxmemory", limits.maxmemory);
     let policy = call.thread.config.get("maxmemory-policy");
@@ -111,21 +111,24 @@ pub(super) fn memory(call: &Call<'_, '_>, text: &mut Text) {
     text.field("lazyfreed_objects", load(&reaper.freed));
 }
 
-/// There are no scripts.
-fn scripts(text: &mut Text) {
-    text.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
-    text.field("used_memory_lua_human", human(0));
-    text.zeros(&[
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
-        "used_memory_vm_total",
+/// Scripts and functions share an interpreter; it is the one of the thread that is asked.
+fn scripts(call: &Call<'_, '_>, text: &mut Text) {
+    let vm = call.thread.scripts.used_memory() as u64;
+    let (cached, bytes) = call.shared.scripts.size();
+    let (libraries, functions) = call.shared.libraries.counts();
+    text.fields(&[("used_memory_lua", &vm), ("used_memory_vm_eval", &vm)]);
+    text.field("used_memory_lua_human", human(vm));
+    text.fields(&[
+        ("used_memory_scripts_eval", &bytes),
+        ("number_of_cached_scripts", &cached),
+        ("number_of_functions", &functions),
+        ("number_of_libraries", &libraries),
     ]);
-    text.field("used_memory_vm_total_human", human(0));
+    text.zeros(&["used_memory_vm_functions"]);
+    text.field("used_memory_vm_total", vm);
+    text.field("used_memory_vm_total_human", human(vm));
     text.zeros(&["used_memory_functions"]);
-    text.bytes("used_memory_scripts", 0);
+    text.bytes("used_memory_scripts", bytes as u64);
 }
 
 fn ratios(used: u64, resident: u64, allocator: memory::Allocator, text: &mut Text) {

@@ -9,7 +9,7 @@ topic! {
 
     /// Milliseconds a script runs before other clients are told that the server is busy.
     busy_reply_threshold: u64 = 5000, N63,
-        redis("busy-reply-threshold", "lua-time-limit"), runtime(), inert();
+        redis("busy-reply-threshold", "lua-time-limit"), runtime();
 
     /// Give scripts Redis's deprecated functions.
     lua_enable_deprecated_api: bool = false, Yes, redis("lua-enable-deprecated-api"), inert();

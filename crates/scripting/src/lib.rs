@@ -1,0 +1,24 @@
+//! Lua for scripts: the interpreter of one thread, its libraries and its sandbox. What a script
+//! does to the outside goes through [`Host`]; there is no keyspace here, no thread and no socket.
+
+// The binding hands arguments over by value.
+#![allow(clippy::needless_pass_by_value)]
+
+mod api;
+mod fiber;
+mod from_reply;
+mod host;
+mod interpreter;
+mod libraries;
+mod library;
+mod number;
+mod raise;
+mod register;
+mod sandbox;
+mod script;
+mod to_reply;
+
+pub use host::{Host, LogLevel, Tick};
+pub use interpreter::{Ended, Failure, Interpreter, Progress};
+pub use library::{Callee, FunctionInfo, Library, LibraryError};
+pub use script::{Script, ScriptError, Sha, flags};

@@ -1,0 +1,377 @@
+//! Scripts and what they answer, beside what Redis 7 answers; and scripts that must do no harm.
+
+#![allow(clippy::unwrap_used)] // Integration tests are not #[cfg(test)] to clippy.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use commands::Args;
+use protocol::Reply;
+use scripting::{Callee, Ended, Host, Interpreter, LogLevel, Progress, Script, Tick};
+
+/// A keyspace of strings, and an end to patience.
+#[derive(Default)]
+struct Fake {
+    data: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// How many more ticks a script gets before it ends; `None`: any number.
+    patience: Option<u32>,
+    /// Every tick puts the script aside.
+    pauses: bool,
+    was_paused: bool,
+}
+
+impl Host for Fake {
+    fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>) {
+        let mut reply = Reply::new(out, resp3);
+        match args.at(0).to_ascii_lowercase().as_slice() {
+            b"set" => {
+                self.data.insert(args.at(1).to_vec(), args.at(2).to_vec());
+                reply.ok();
+            }
+            b"get" => match self.data.get(args.at(1)) {
+                Some(value) => reply.bulk(value),
+                None => reply.null(),
+            },
+            b"all" => {
+                reply.map(1);
+                reply.bulk(b"k");
+                reply.double(1.5);
+            }
+            b"many" => {
+                reply.array(3);
+                reply.int(1);
+                reply.null();
+                reply.bool(true);
+            }
+            _ => reply.error("ERR unknown"),
+        }
+    }
+
+    fn may_run(&mut self, _: Args<'_>) -> Option<bool> {
+        Some(true)
+    }
+
+    fn log(&mut self, _: LogLevel, _: &[u8]) {}
+
+    fn tick(&mut self) -> Tick {
+        if self.pauses && !std::mem::replace(&mut self.was_paused, true) {
+            return Tick::Suspend;
+        }
+        self.was_paused = false;
+        match &mut self.patience {
+            None => Tick::GoOn,
+            Some(0) => Tick::End("killed"),
+            Some(left) => {
+                *left -= 1;
+                Tick::GoOn
+            }
+        }
+    }
+}
+
+struct Fixture {
+    interpreter: Interpreter,
+    host: Fake,
+    resp3: bool,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self {
+            interpreter: Interpreter::new((7, 4, 2)).unwrap(),
+            host: Fake::default(),
+            resp3: false,
+        }
+    }
+
+    /// The reply in wire form, without what says where an error was raised.
+    fn run(&mut self, text: &str) -> String {
+        let reply = self.run_fully(text);
+        reply.split(" script: ").next().unwrap().to_owned()
+    }
+
+    fn run_fully(&mut self, text: &str) -> String {
+        let script = Callee::Script(Arc::new(Script::parse(text.as_bytes()).unwrap()));
+        let (mut out, keys, args) = (Vec::new(), [&b"key"[..]], [&b"a"[..], b"b"]);
+        let mut reply = Reply::new(&mut out, self.resp3);
+        let (keys, args) = (keys.into_iter(), args.into_iter());
+        let mut progress = self
+            .interpreter
+            .run(&script, keys, args, &mut self.host, &mut reply);
+        while progress == Progress::Paused {
+            progress = self.interpreter.resume(&mut self.host, &mut reply);
+        }
+        if let Progress::Ended(Ended::Failed(failure)) = progress {
+            reply.error_bytes(&failure.text);
+        }
+        String::from_utf8_lossy(&out).trim_end().to_owned()
+    }
+
+    fn check(&mut self, expected: &[(&str, &str)]) {
+        for (text, reply) in expected {
+            assert_eq!(self.run(text), *reply, "{text}");
+        }
+    }
+}
+
+#[test]
+fn values_become_replies() {
+    Fixture::new().check(&[
+        ("return 3.99", ":3"),
+        ("return 1e30", ":-9223372036854775808"),
+        ("return 'x'", "$1\r\nx"),
+        ("return true", ":1"),
+        ("return false", "$-1"),
+        ("return {1,{2},nil,3}", "*2\r\n:1\r\n*1\r\n:2"),
+        ("return {ok='fi\\nne'}", "+fi ne"),
+        ("return {err='My Err'}", "-My Err"),
+        ("return redis.error_reply('x')", "-ERR x"),
+        ("return redis.status_reply('x')", "+x"),
+        ("return {double=1.5}", "$3\r\n1.5"),
+        ("return {KEYS[1], ARGV[2]}", "*2\r\n$3\r\nkey\r\n$1\r\nb"),
+    ]);
+    let mut fixture = Fixture::new();
+    fixture.resp3 = true;
+    fixture.check(&[
+        ("redis.setresp(3) return true", "#t"),
+        ("return true", ":1"),
+        ("return {double=1.5}", ",1.5"),
+        ("return {map={a=1}}", "%1\r\n$1\r\na\r\n:1"),
+        ("return {set={a=true}}", "~1\r\n$1\r\na"),
+        ("return {big_number='12'}", "(12"),
+    ]);
+}
+
+#[test]
+fn replies_become_values() {
+    Fixture::new().check(&[
+        ("return redis.call('set', 'k', 1.5).ok", "$2\r\nOK"),
+        ("return redis.call('get', 'k')", "$3\r\n1.5"),
+        ("return redis.call('get', 'none') == false", ":1"),
+        ("return redis.call('many')", "*3\r\n:1\r\n$-1\r\n:1"),
+        ("return redis.call('all')", "*2\r\n$1\r\nk\r\n$3\r\n1.5"),
+        (
+            "redis.setresp(3) return type(redis.call('get', 'none'))",
+            "$3\r\nnil",
+        ),
+        (
+            "redis.setresp(3) return redis.call('all').map.k.double * 2",
+            ":3",
+        ),
+        ("return redis.pcall('x').err", "$11\r\nERR unknown"),
+    ]);
+}
+
+#[test]
+fn errors_say_where() {
+    let sha = "ada89932db851ca262f39d814ce59006e53278cc";
+    assert_eq!(
+        Fixture::new().run_fully("error(\"x\")"),
+        format!("-ERR user_script:1: x script: {sha}, on @user_script:1.")
+    );
+    let script = "local ok, err = pcall(redis.call, 'x') return {tostring(ok), err.err}";
+    Fixture::new().check(&[
+        ("\n\nreturn redis.call('x')", "-ERR unknown"),
+        (script, "*2\r\n$5\r\nfalse\r\n$11\r\nERR unknown"),
+        ("error({err='My Err'})", "-My Err"),
+        ("error({})", "-ERR unknown error"),
+        (
+            "redis.call()",
+            "-ERR Please specify at least one argument for this redis lib call",
+        ),
+        (
+            "redis.call({})",
+            "-ERR Lua redis lib command arguments must be strings or integers",
+        ),
+        (
+            "x x",
+            "-ERR Error compiling script (new function): user_script:1: '=' expected near 'x'",
+        ),
+    ]);
+}
+
+#[test]
+fn globals_are_protected() {
+    let readonly = "-ERR user_script:1: Attempt to modify a readonly table";
+    let bare = "-ERR Attempt to modify a readonly table";
+    Fixture::new().check(&[
+        ("x = 1", readonly),
+        ("redis.call = 1", readonly),
+        ("string.foo = 1", readonly),
+        ("KEYS = 1", readonly),
+        ("getmetatable(_G).__index = nil", readonly),
+        ("getmetatable('').__index = nil", readonly),
+        ("rawset(_G, 'a', 1)", bare),
+        ("setmetatable(redis, {})", bare),
+        (
+            "return print",
+            "-ERR user_script:1: Script attempted to access nonexistent global variable 'print'",
+        ),
+        ("return getmetatable(redis)", "$-1"),
+        (
+            "local n = 0 for k in pairs(redis) do n = n + 1 end return n > 15",
+            ":1",
+        ),
+        ("KEYS[1] = 'x' return KEYS", "*1\r\n$1\r\nx"),
+        ("return type(os.clock())", "$6\r\nnumber"),
+        ("return {(next(os))}", "*1\r\n$5\r\nclock"),
+    ]);
+}
+
+#[test]
+fn libraries_answer_as_redis_does() {
+    let hex = "local function h(s) return (s:gsub('.', function(c) return ('%02x'):format(c:byte()) \
+               end)) end ";
+    let packed = |value: &str| format!("{hex} return h(cmsgpack.pack({value}))");
+    let laid_out = |call: &str| format!("{hex} return h(struct.pack({call}))");
+    let error = |text: &str| format!("-ERR user_script:1: {text}");
+    let mut fixture = Fixture::new();
+    let mut check = |script: &str, reply: &str| {
+        let reply = match reply.strip_prefix('-') {
+            Some(_) => reply.to_owned(),
+            None => format!("${}\r\n{reply}", reply.len()),
+        };
+        assert_eq!(fixture.run(script), reply, "{script}");
+    };
+    check("return cjson.encode({1,2,nil,4})", "[1,2,null,4]");
+    check("return cjson.encode({0.1,1e20,-0})", "[0.1,1e+20,-0]");
+    check(r"return cjson.encode('a/\0\127')", r#""a\/\u0000\u007f""#);
+    check("return cjson.encode({[1]=1,x=2})", r#"{"1":1,"x":2}"#);
+    check(
+        r#"return cjson.encode(cjson.decode('[1,{"a":null,"b":[]}]'))"#,
+        r#"[1,{"a":null,"b":{}}]"#,
+    );
+    check(
+        "return cjson.encode({[11]=1})",
+        &error("Cannot serialise table: excessively sparse array"),
+    );
+    check(
+        "return cjson.decode('[1 2]')",
+        &error("Expected comma or array end but found T_NUMBER at character 4"),
+    );
+    check(
+        "local t = {} t.a = t return cjson.encode(t)",
+        &error("Cannot serialise, excessive nesting (1001)"),
+    );
+    check(&packed("-33"), "d0df");
+    check(&packed("4294967296"), "cf0000000100000000");
+    check(&packed("0.1"), "cb3fb999999999999a");
+    check(&packed("{1,2,nil,4}"), "83010102020404");
+    check(
+        "return cmsgpack.unpack('\\193')",
+        &error("Bad data format in input."),
+    );
+    check(&laid_out("'>I2I4', 1, 2"), "000100000002");
+    check(&laid_out("'!bi', 1, 2"), "0100000002000000");
+    check(
+        "return struct.unpack('c0', 'abc')",
+        &error("format 'c0' needs a previous size"),
+    );
+    check("return bit.tohex(0xdeadbeef, -4)", "BEEF");
+    check("return tostring(bit.bswap(0x12345678))", "2018915346");
+}
+
+#[test]
+fn what_has_crashed_lua_does_no_harm() {
+    let mut fixture = Fixture::new();
+    // CVE-2025-46817: the number of values overflows.
+    for range in [
+        "0, 2147483647",
+        "-2147483648, 2147483647",
+        "0/0, 1e9",
+        "1, 1e8",
+    ] {
+        let reply = fixture.run(&format!("return unpack({{}}, {range})"));
+        assert!(reply.ends_with("too many results to unpack"), "{reply}");
+    }
+    // CVE-2025-46818: metatables of the basic types are shared by all scripts.
+    fixture.check(&[
+        (
+            "local m = getmetatable('') m.__add = 1",
+            "-ERR user_script:1: Attempt to modify a readonly table",
+        ),
+        ("return getmetatable(1)", "$-1"),
+    ]);
+    // CVE-2025-46819: a long bracket whose level overflows.
+    let bracket = "return loadstring('return [' .. string.rep('=', 300000000) .. '[')";
+    assert_eq!(fixture.run(bracket), "$-1");
+    // CVE-2025-49844: the name of a chunk is collected while the chunk is parsed.
+    let parse = "for i = 1, 300 do loadstring(string.rep('local a = {} ', 99), 'n' .. i) end \
+                 collectgarbage() return 1";
+    assert_eq!(fixture.run(parse), ":1");
+    // Bytecode isn't checked by anyone.
+    assert_eq!(
+        fixture.run("return loadstring(string.dump(function() end))"),
+        "$-1"
+    );
+    assert_eq!(fixture.run("return redis.sha1hex('')").len(), 45);
+}
+
+#[test]
+fn depth_ends_in_an_error() {
+    let mut fixture = Fixture::new();
+    let nested = "local function f(s) return (s:gsub('.', f)) end return f('x')";
+    for script in [
+        "local function f() f() return 1 end f()",
+        "local function f() pcall(f) return 1 end return f()",
+        nested,
+        "local t = {} t[1] = t return t",
+    ] {
+        let reply = fixture.run(script);
+        assert!(!reply.is_empty(), "{script}");
+        assert_eq!(fixture.run("return 1"), ":1");
+    }
+}
+
+#[test]
+fn nothing_keeps_a_script_that_is_to_end() {
+    for script in [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "local function f() while true do end end while true do xpcall(f, f) end",
+        "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+        "local f = coroutine.wrap(function() while true do end end) while true do pcall(f) end",
+    ] {
+        let mut fixture = Fixture::new();
+        fixture.host.patience = Some(3);
+        assert_eq!(fixture.run(script), "-ERR killed", "{script}");
+        fixture.host.patience = None;
+        assert_eq!(fixture.run("return 1"), ":1");
+    }
+}
+
+#[test]
+fn scripts_go_on_where_they_were_put_aside() {
+    let mut fixture = Fixture::new();
+    fixture.host.pauses = true;
+    let count = "local n = 0 for i = 1, 3000000 do n = n + 1 end return n";
+    fixture.check(&[
+        (count, ":3000000"),
+        (
+            "return select(2, pcall(function() local n = 0 for i = 1, 1000000 do n = n + 1 end \
+          redis.call('set', 'n', n) return redis.call('get', 'n') end))",
+            "$7\r\n1000000",
+        ),
+        (
+            "local t = {} for i = 1, 20000 do t[i] = (i * 7919) % 20011 end \
+          table.sort(t, function(a, b) return a < b end) return t[1]",
+            ":1",
+        ),
+    ]);
+}
+
+#[test]
+fn an_interpreter_may_go_while_a_script_is_put_aside() {
+    let mut fixture = Fixture::new();
+    fixture.host.pauses = true;
+    let script = Script::parse(b"pcall(function() while true do end end)").unwrap();
+    let callee = Callee::Script(Arc::new(script));
+    let mut out = Vec::new();
+    let mut reply = Reply::new(&mut out, false);
+    let none = std::iter::empty::<&[u8]>;
+    let progress = fixture
+        .interpreter
+        .run(&callee, none(), none(), &mut fixture.host, &mut reply);
+    assert_eq!(progress, Progress::Paused);
+    drop(fixture);
+}

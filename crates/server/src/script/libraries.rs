@@ -1,0 +1,81 @@
+//! The libraries of functions that all threads know.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use commands::CommandError;
+use scripting::{Callee, Library};
+
+const NO_PANIC: &str = "never held across a panic";
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Libraries(RwLock<BTreeMap<String, Arc<Library>>>);
+
+impl Libraries {
+    /// The function with this name.
+    pub(super) fn find(&self, name: &[u8]) -> Option<Callee> {
+        let libraries = self.0.read().expect(NO_PANIC);
+        libraries.values().find_map(|library| {
+            let mut functions = library.functions.iter();
+            let at = functions
+                .position(|function| function.name.as_bytes().eq_ignore_ascii_case(name))?;
+            Some(Callee::Function(Arc::clone(library), at))
+        })
+    }
+
+    /// Whether there is a library with this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.read().expect(NO_PANIC).contains_key(name)
+    }
+
+    /// Adds a library, in the place of the one with its name if that may be replaced. No other may
+    /// have a function with the name of one of its own.
+    pub(super) fn add(&self, library: Arc<Library>, replace: bool) -> Result<(), CommandError> {
+        let mut libraries = self.0.write().expect(NO_PANIC);
+        if libraries.contains_key(&library.name) && !replace {
+            return Err(exists(&library.name));
+        }
+        for other in libraries
+            .values()
+            .filter(|other| other.name != library.name)
+        {
+            let is_taken = |name: &str| other.functions.iter().any(|f| f.name == name);
+            if let Some(taken) = library.functions.iter().find(|f| is_taken(&f.name)) {
+                let text = format!("ERR Function {} already exists", taken.name);
+                return Err(CommandError::Made(text));
+            }
+        }
+        libraries.insert(library.name.clone(), library);
+        Ok(())
+    }
+
+    /// Removes a library; whether it was there.
+    pub(super) fn remove(&self, name: &[u8]) -> bool {
+        let name = String::from_utf8_lossy(name);
+        let mut libraries = self.0.write().expect(NO_PANIC);
+        libraries.remove(&*name).is_some()
+    }
+
+    /// Removes all.
+    pub(super) fn clear(&self) {
+        self.0.write().expect(NO_PANIC).clear();
+    }
+
+    /// All, by name.
+    pub(super) fn all(&self) -> Vec<Arc<Library>> {
+        self.0.read().expect(NO_PANIC).values().cloned().collect()
+    }
+
+    /// How many libraries and functions there are.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let libraries = self.0.read().expect(NO_PANIC);
+        let functions = libraries.values().map(|library| library.functions.len());
+        (libraries.len(), functions.sum())
+    }
+}
+
+/// The answer to a second library of the same name.
+pub(super) fn exists(name: &str) -> CommandError {
+    CommandError::Made(format!("ERR Library '{name}' already exists"))
+}

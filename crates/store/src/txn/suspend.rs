@@ -1,0 +1,59 @@
+//! Putting a transaction aside with its locks, and going on with it: for a script that runs so long
+//! that its thread looks after other clients meanwhile, who are all told to come back later.
+
+use super::{Held, Txn};
+use crate::lock::Holder;
+use crate::log::Effect;
+use crate::store::Store;
+
+/// A transaction that was put aside. Its thread stays inside the gate until it goes on; dropped, it
+/// would leave its locks locked.
+#[derive(Debug)]
+#[must_use = "its locks are held until it goes on"]
+pub struct Suspended {
+    thread: usize,
+    holder: Holder,
+    held: Held,
+    db: usize,
+    now_ms: u64,
+    touches: bool,
+    max_string: u64,
+    client: u64,
+    group: Option<Vec<Effect>>,
+    may_wait: bool,
+    ready: Vec<(usize, Box<[u8]>)>,
+}
+
+impl<'s> Txn<'s> {
+    /// Puts this transaction aside, between two commands; what is left of it holds nothing.
+    pub fn suspend(&mut self) -> Suspended {
+        debug_assert_eq!(self.dirty, 0, "suspended in the middle of a command");
+        Suspended {
+            thread: self.thread,
+            holder: self.holder,
+            held: std::mem::replace(&mut self.held, Held::Nothing),
+            db: self.db,
+            now_ms: self.now_ms,
+            touches: self.touches,
+            max_string: self.max_string,
+            client: self.client,
+            group: self.group.take(),
+            may_wait: self.may_wait,
+            ready: std::mem::take(&mut self.ready),
+        }
+    }
+
+    /// Goes on with a transaction of this store, on the thread that had put it aside.
+    pub fn resume(store: &'s Store, suspended: Suspended) -> Self {
+        let mut txn = Self::new(store, suspended.thread, suspended.db, suspended.now_ms);
+        txn.holder = suspended.holder;
+        txn.held = suspended.held;
+        txn.touches = suspended.touches;
+        txn.max_string = suspended.max_string;
+        txn.client = suspended.client;
+        txn.group = suspended.group;
+        txn.may_wait = suspended.may_wait;
+        txn.ready = suspended.ready;
+        txn
+    }
+}
