@@ -220,7 +220,8 @@ fn globals_are_protected() {
 
 #[test]
 fn libraries_answer_as_redis_does() {
-    let hex = "local function h(s) return (s:gsub('.', function(c) return ('%02x'):format(c:byte()) \
+    let hex = "local function h(s) return (s:gsub('.', function(c) \
+               return ('%02x'):format(c:byte()) \
                end)) end ";
     let packed = |value: &str| format!("{hex} return h(cmsgpack.pack({value}))");
     let laid_out = |call: &str| format!("{hex} return h(struct.pack({call}))");

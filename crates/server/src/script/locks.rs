@@ -6,7 +6,7 @@
 //! - A script of which nothing is known runs alone, under the closed gate, while what it touches
 //!   is observed. If that was only what it had declared, it takes just those locks from then on.
 //! - A script that then touches something else is stopped before the touch and started again under
-//!   the gate, as long as it has written nothing. It stays there: one exception makes others likely.
+//!   the gate, while it has written nothing. It stays there: one exception makes others likely.
 //! - If it has written already it can't be started again. The missing lock is taken if it is free:
 //!   waiting for it with others in hand could be a deadlock. If it isn't, the script fails.
 //!
