@@ -196,7 +196,7 @@ def _form_list_of_100():
 
 
 HASHES = 200_000
-LISTS = 30_000
+LISTS = 100_000
 # Per element of one large collection, or per key of a small one.
 COLLECTION_FORMS = {
     "zset member 16": (_form_zset, KEYS),

@@ -1,4 +1,4 @@
-//! What SSCAN and HSCAN share: cursor, MATCH and COUNT, and the walk through one collection.
+//! What SSCAN, HSCAN and ZSCAN share: cursor, MATCH and COUNT, and the walk through one collection.
 
 use data::packed::{Digits, Elem};
 use protocol::{Reply, glob};
@@ -27,22 +27,29 @@ pub(crate) fn reply_nothing(reply: &mut Reply<'_>) {
 pub(crate) struct Options<'a> {
     pattern: Option<&'a [u8]>,
     count: usize,
-    /// NOVALUES.
-    pub(crate) no_values: bool,
+    /// NOVALUES or NOSCORES: names alone.
+    pub(crate) names_only: bool,
 }
 
+const NO_VALUES: CommandError = CommandError::Text("ERR NOVALUES option can only be used in HSCAN");
+const NO_SCORES: CommandError = CommandError::Text("ERR NOSCORES option can only be used in ZSCAN");
+
 impl<'a> Options<'a> {
-    /// Reads the arguments from number 3 on.
-    pub(crate) fn parse(args: Args<'a>) -> Result<Self, CommandError> {
+    /// Reads the arguments from number 3 on; `names_only` is the command's own word for that.
+    pub(crate) fn parse(args: Args<'a>, names_only: &str) -> Result<Self, CommandError> {
         let mut options = Self {
             pattern: None,
             count: 10,
-            no_values: false,
+            names_only: false,
         };
         let mut at = 3;
         while at < args.len() {
-            if args.is(at, "NOVALUES") {
-                options.no_values = true;
+            let mut words = [("NOVALUES", NO_VALUES), ("NOSCORES", NO_SCORES)].into_iter();
+            if let Some((word, error)) = words.find(|(word, _)| args.is(at, word)) {
+                if word != names_only {
+                    return Err(error);
+                }
+                options.names_only = true;
                 at += 1;
                 continue;
             }

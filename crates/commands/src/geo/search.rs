@@ -10,7 +10,8 @@ use super::cell::Position;
 use super::query::{Family, Order, Query};
 use super::shape::Shape;
 use super::units::{reply_distance, reply_position};
-use crate::zset::{growth, reply_member, store};
+use crate::elem;
+use crate::zset::{growth, store};
 use crate::{Args, CommandError, CommandResult};
 
 /// A place that was found.
@@ -99,7 +100,7 @@ impl Query {
             if extras > 0 {
                 reply.array(1 + extras);
             }
-            reply_member(found.member, reply);
+            elem::bulk(reply, found.member);
             if self.with_distance {
                 reply_distance(found.distance, unit, reply);
             }

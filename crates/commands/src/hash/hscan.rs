@@ -37,7 +37,7 @@ fn hscan(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandRes
         reply_nothing(reply);
         return Ok(());
     };
-    let options = Options::parse(args)?;
+    let options = Options::parse(args, "NOVALUES")?;
     options.walk(cursor, reply, |position, reply| {
         let (mut seen, mut written) = (0, 0);
         let next = hash.scan(position, now_ms, |pair| {
@@ -47,7 +47,7 @@ fn hscan(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandRes
             }
             elem::bulk(reply, pair.field);
             written += 1;
-            if !options.no_values {
+            if !options.names_only {
                 elem::bulk(reply, pair.value);
                 written += 1;
             }

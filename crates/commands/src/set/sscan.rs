@@ -8,7 +8,7 @@ use crate::elem;
 use crate::keys::{access, first};
 use crate::member_scan::{Options, cursor, reply_nothing};
 use crate::spec::{Group, flags};
-use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec};
+use crate::{Args, Command, CommandResult, DataCommand, Spec};
 
 /// SSCAN key cursor [MATCH pattern] [COUNT count]
 pub(super) const SSCAN: DataCommand = Command {
@@ -37,12 +37,7 @@ fn sscan(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandRes
         reply_nothing(reply);
         return Ok(());
     };
-    let options = Options::parse(args)?;
-    if options.no_values {
-        return Err(CommandError::Text(
-            "ERR NOVALUES option can only be used in HSCAN",
-        ));
-    }
+    let options = Options::parse(args, "")?;
     options.walk(cursor, reply, |position, reply| {
         let (mut seen, mut written) = (0, 0);
         let next = set.scan(position, now_ms, |member| {

@@ -7,6 +7,7 @@ use protocol::Reply;
 use store::Txn;
 
 use crate::DataCommand;
+use crate::elem;
 use crate::keys::{KeySpec, access, first};
 
 mod bounds;
@@ -97,14 +98,6 @@ fn shrunk(txn: &mut Txn<'_>, key: &[u8], event: &'static str, left: usize) {
     }
 }
 
-/// Writes a member.
-pub(crate) fn reply_member(member: Elem<'_>, reply: &mut Reply<'_>) {
-    match member {
-        Elem::Bytes(bytes) => reply.bulk(bytes),
-        Elem::Int(int) => reply.bulk_int(int),
-    }
-}
-
 /// How elements are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
@@ -145,7 +138,7 @@ fn reply_elements<'a>(
         if layout == Layout::Pairs {
             reply.array(2);
         }
-        reply_member(member, reply);
+        elem::bulk(reply, member);
         if layout != Layout::Members {
             reply.double(score);
         }

@@ -6,7 +6,8 @@ use data::Zset;
 use protocol::Reply;
 use store::Txn;
 
-use super::{Layout, READ, reply_elements, reply_member};
+use super::{Layout, READ, reply_elements};
+use crate::elem;
 use crate::spec::{Group, flags};
 use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec};
 
@@ -37,7 +38,7 @@ fn zrandmember(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Comm
     match txn.read_as::<Zset>(args.at(1))? {
         Some(zset) => {
             let rank = random.below(zset.len() as u64) as usize;
-            reply_member(zset.element(rank).0, reply);
+            elem::bulk(reply, zset.element(rank).0);
         }
         None => reply.null(),
     }

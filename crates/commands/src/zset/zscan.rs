@@ -1,14 +1,15 @@
 //! ZSCAN.
 
 use data::Zset;
+use protocol::Reply;
 use protocol::number::format_double;
-use protocol::{Reply, glob};
 use store::Txn;
 
-use super::{READ, reply_member};
+use super::READ;
+use crate::elem;
+use crate::member_scan::{Options, cursor, reply_nothing};
 use crate::spec::{Group, flags};
-use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec};
-use data::packed::Digits;
+use crate::{Args, Command, CommandResult, DataCommand, Spec};
 
 /// ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]
 pub(super) const ZSCAN: DataCommand = Command {
@@ -30,89 +31,31 @@ pub(super) const ZSCAN: DataCommand = Command {
     subcommands: &[],
 };
 
-struct Options<'a> {
-    pattern: Option<&'a [u8]>,
-    count: usize,
-    with_scores: bool,
-}
-
-impl<'a> Options<'a> {
-    fn parse(args: Args<'a>) -> Result<Self, CommandError> {
-        let mut options = Self {
-            pattern: None,
-            count: 10,
-            with_scores: true,
-        };
-        let mut at = 3;
-        while at < args.len() {
-            if args.is(at, "NOSCORES") {
-                options.with_scores = false;
-                at += 1;
-                continue;
-            }
-            let value = args.get(at + 1).ok_or(CommandError::Syntax)?;
-            if args.is(at, "COUNT") {
-                let count = args.int(at + 1)?;
-                options.count = usize::try_from(count).unwrap_or(0);
-                if options.count == 0 {
-                    return Err(CommandError::Syntax);
-                }
-            } else if args.is(at, "MATCH") {
-                options.pattern = Some(value);
-            } else {
-                return Err(CommandError::Syntax);
-            }
-            at += 2;
-        }
-        Ok(options)
-    }
-}
-
 fn zscan(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    const BAD_CURSOR: CommandError = CommandError::Text("ERR invalid cursor");
-    let cursor = std::str::from_utf8(args.at(2)).ok();
-    let cursor: u64 = cursor
-        .and_then(|text| text.parse().ok())
-        .ok_or(BAD_CURSOR)?;
+    let cursor = cursor(args)?;
     let Some(zset) = txn.read_as::<Zset>(args.at(1))? else {
-        reply.array(2);
-        reply.bulk_int(0);
-        reply.array(0);
+        reply_nothing(reply);
         return Ok(());
     };
-    let options = Options::parse(args)?;
-    let (start, mut parts, mut seen) = (reply.len(), 0, 0);
-    let mark = reply.begin_array();
-    let mut at = Some(cursor & POSITION_MASK);
-    // As in SCAN an empty bucket costs a tenth of an element.
-    for _ in 0..options.count.saturating_mul(10) {
-        let Some(position) = at.filter(|_| seen < options.count) else {
-            break;
-        };
-        at = zset.scan(position, |member, score| {
+    let options = Options::parse(args, "NOSCORES")?;
+    options.walk(cursor, reply, |position, reply| {
+        let (mut seen, mut written) = (0, 0);
+        let next = zset.scan(position, |member, score| {
             seen += 1;
-            let text = &mut Digits::new();
-            let matches = |pattern| glob::matches(pattern, member.text(text), false);
-            if options.pattern.is_none_or(matches) {
-                reply_member(member, reply);
-                parts += 1;
-                if options.with_scores {
-                    reply.bulk(format_double(score).as_bytes());
-                    parts += 1;
-                }
+            if !options.accepts(member) {
+                return;
+            }
+            elem::bulk(reply, member);
+            written += 1;
+            if !options.names_only {
+                reply.bulk(format_double(score).as_bytes());
+                written += 1;
             }
         });
-    }
-    reply.end_array(mark, parts);
-    let middle = reply.len();
-    reply.array(2);
-    reply.bulk_int(at.unwrap_or(0) as i64);
-    reply.bring_forward(start, middle);
+        (seen, written, next)
+    });
     Ok(())
 }
-
-/// Cursors that this server never gave are made such as it could have given.
-const POSITION_MASK: u64 = (1 << data::hash::POSITION_BITS) - 1;
 
 #[cfg(test)]
 mod tests {

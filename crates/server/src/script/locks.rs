@@ -3,10 +3,10 @@
 //! A script says which keys it touches, but nothing makes it tell the truth, and much software
 //! doesn't (`BullMQ` makes names of keys as it goes). So:
 //!
-//! - A script of which nothing is known runs alone, under the closed gate, while what it touches is
-//!   observed. If that was only what it had declared, it takes just those locks from then on.
+//! - A script of which nothing is known runs alone, under the closed gate, while what it touches
+//!   is observed. If that was only what it had declared, it takes just those locks from then on.
 //! - A script that then touches something else is stopped before the touch and started again under
-//!   the gate, if it has written nothing yet. It stays there: one exception makes others likely.
+//!   the gate, while it has written nothing. It stays there: one exception makes others likely.
 //! - If it has written already it can't be started again. The missing lock is taken if it is free:
 //!   waiting for it with others in hand could be a deadlock. If it isn't, the script fails.
 //!
