@@ -17,6 +17,7 @@ mod field_ttl;
 pub mod generic;
 pub mod geo;
 pub mod hash;
+mod help;
 pub mod hyperloglog;
 pub mod keys;
 pub mod list;

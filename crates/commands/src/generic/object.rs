@@ -4,6 +4,7 @@ use data::ValueRef;
 use protocol::Reply;
 use store::{Found, Txn};
 
+use crate::help;
 use crate::keys::{access, range};
 use crate::spec::{Group, flags};
 use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec};
@@ -122,21 +123,8 @@ const REFCOUNT: DataCommand = Command {
 
 /// OBJECT HELP
 const SHOW_HELP: DataCommand = Command {
-    spec: Spec {
-        arity: 2,
-        flags: flags::LOADING | flags::STALE,
-        group: Group::Generic,
-        since: "6.2.0",
-        summary: "Lists the subcommands.",
-        ..Spec::new("help")
-    },
-    run: |_, _, reply| {
-        reply.array(HELP.len());
-        for line in HELP {
-            reply.simple(line);
-        }
-        Ok(())
-    },
+    spec: help::spec(Group::Generic, "6.2.0"),
+    run: |_, _, reply| help::show(HELP, reply),
     subcommands: &[],
 };
 

@@ -7,6 +7,7 @@ use store::{Found, Txn};
 
 use super::group::no_such_group;
 use super::id;
+use crate::help;
 use crate::keys::{access, range};
 use crate::spec::{Group, flags};
 use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec};
@@ -134,21 +135,8 @@ const DELCONSUMER: DataCommand = Command {
 
 /// XGROUP HELP
 const SHOW_HELP: DataCommand = Command {
-    spec: Spec {
-        arity: 2,
-        flags: flags::LOADING | flags::STALE,
-        group: Group::Stream,
-        since: "5.0.0",
-        summary: "Lists the subcommands.",
-        ..Spec::new("help")
-    },
-    run: |_, _, reply| {
-        reply.array(HELP.len());
-        for line in HELP {
-            reply.simple(line);
-        }
-        Ok(())
-    },
+    spec: help::spec(Group::Stream, "5.0.0"),
+    run: |_, _, reply| help::show(HELP, reply),
     subcommands: &[],
 };
 

@@ -8,6 +8,7 @@ use store::Txn;
 use super::group::no_such_group;
 use super::id::reply_id;
 use super::xrange::{reply_entries, reply_entry};
+use crate::help;
 use crate::keys::{access, range};
 use crate::spec::{Group, flags};
 use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec};
@@ -88,21 +89,8 @@ const CONSUMERS: DataCommand = Command {
 
 /// XINFO HELP
 const SHOW_HELP: DataCommand = Command {
-    spec: Spec {
-        arity: 2,
-        flags: flags::LOADING | flags::STALE,
-        group: Group::Stream,
-        since: "5.0.0",
-        summary: "Lists the subcommands.",
-        ..Spec::new("help")
-    },
-    run: |_, _, reply| {
-        reply.array(HELP.len());
-        for line in HELP {
-            reply.simple(line);
-        }
-        Ok(())
-    },
+    spec: help::spec(Group::Stream, "5.0.0"),
+    run: |_, _, reply| help::show(HELP, reply),
     subcommands: &[],
 };
 
