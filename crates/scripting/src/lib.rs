@@ -9,6 +9,7 @@ mod fiber;
 mod from_reply;
 mod host;
 mod interpreter;
+mod key_pattern;
 mod libraries;
 mod library;
 mod number;
@@ -20,5 +21,6 @@ mod to_reply;
 
 pub use host::{Host, LogLevel, Tick};
 pub use interpreter::{Ended, Failure, Interpreter, Progress};
+pub use key_pattern::{Beginning, Given, KeyNotes, KeyPattern, KeyWatch, up_to_colon};
 pub use library::{Callee, FunctionInfo, Library, LibraryError};
 pub use script::{Script, ScriptError, Sha, flags};

@@ -1,11 +1,11 @@
 //! Libraries of functions (FUNCTION LOAD): their text, its first line, and what they register.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
 
 use protocol::inline::split_args;
 use thiserror::Error;
 
+use crate::key_pattern::KeyNotes;
 use crate::script::{Script, flags};
 
 /// A library, as all threads see it.
@@ -35,8 +35,8 @@ pub struct FunctionInfo {
     pub description: Option<String>,
     /// See [`flags`].
     pub flags: u8,
-    /// For the host: what it has learnt of the function.
-    pub notes: AtomicU8,
+    /// Which keys it touches.
+    pub notes: KeyNotes,
 }
 
 /// What is wrong with a library.
@@ -139,8 +139,8 @@ impl Callee {
         declared & wanted == wanted
     }
 
-    /// For the host: what it has learnt.
-    pub fn notes(&self) -> &AtomicU8 {
+    /// Which keys it touches.
+    pub fn notes(&self) -> &KeyNotes {
         match self {
             Self::Script(script) => &script.notes,
             Self::Function(library, at) => &library.functions[*at].notes,

@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::atomic::AtomicU8;
 
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 
+use crate::key_pattern::KeyNotes;
 use crate::library::{FunctionInfo, flag, is_name};
 use crate::raise;
 
@@ -48,7 +48,7 @@ fn info(name: String, description: Option<String>, flags: u8) -> FunctionInfo {
         name,
         description,
         flags,
-        notes: AtomicU8::new(0),
+        notes: KeyNotes::default(),
     }
 }
 

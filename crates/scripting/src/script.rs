@@ -1,9 +1,9 @@
 //! The text of a script: its SHA-1, which names it, and the flags that its first line declares.
 
-use std::sync::atomic::AtomicU8;
-
 use sha1::{Digest, Sha1};
 use thiserror::Error;
+
+use crate::key_pattern::KeyNotes;
 
 /// The SHA-1 of a script's text in forty hexadecimal digits.
 pub type Sha = [u8; 40];
@@ -73,8 +73,8 @@ pub struct Script {
     pub text: Box<[u8]>,
     /// See [`flags`].
     pub flags: u8,
-    /// For the host: what it has learnt of the script.
-    pub notes: AtomicU8,
+    /// Which keys it touches.
+    pub notes: KeyNotes,
     /// Where the part begins that is Lua.
     body: usize,
 }
@@ -87,7 +87,7 @@ impl Script {
             sha: sha(text),
             text: text.into(),
             flags,
-            notes: AtomicU8::new(0),
+            notes: KeyNotes::default(),
             body,
         })
     }

@@ -2,7 +2,8 @@
 
 use commands::keys::{Begin, Find, access};
 use commands::spec::{Scope, flags};
-use commands::{Command, DataRun, FAMILIES, Spec};
+use commands::{Args, Command, DataRun, FAMILIES, Spec, keys};
+use smallvec::SmallVec;
 use thiserror::Error;
 
 use crate::session::{self, SessionRun};
@@ -42,6 +43,19 @@ pub struct Entry {
     pub subcommands: Vec<Entry>,
     /// Keys at these places can be prefetched: first, last (from the end when negative) and step.
     pub simple_keys: Option<(usize, i32, usize)>,
+}
+
+impl Entry {
+    /// The keys of a command.
+    pub fn keys<'a>(&self, args: Args<'a>) -> SmallVec<[&'a [u8]; 8]> {
+        match self.simple_keys {
+            Some((1, 1, _)) => args.get(1).into_iter().collect(),
+            _ => keys::positions(&self.spec, args)
+                .iter()
+                .map(|&at| args.at(at))
+                .collect(),
+        }
+    }
 }
 
 /// All commands.

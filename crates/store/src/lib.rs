@@ -1,7 +1,7 @@
 //! The keyspace that all threads share: shards under locks, transactions over them, expiry,
 //! watchers and observers, the log of effects.
 //!
-//! Reading order: [`lock`] and [`gate`] (who may touch what), [`shard`] (what a lock guards),
+//! Reading order: [`lock`], [`gate`] and [`families`] (who may touch what), [`shard`] (what a lock guards),
 //! [`store`] (all shards), [`txn`] (what a command sees), [`blocked`] (who waits for keys),
 //! [`expire`], [`events`], [`log`], [`reaper`].
 //!
@@ -11,6 +11,7 @@
 pub mod blocked;
 pub mod events;
 pub mod expire;
+pub mod families;
 pub mod gate;
 pub mod lock;
 pub mod log;

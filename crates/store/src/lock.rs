@@ -7,16 +7,25 @@
 //! While it is held the word also says by whom, so that a holder of many locks need not keep an
 //! index of them to know which are its own.
 //!
+//! Scripts with undeclared keys (see [`crate::families`]) can't take their locks before they begin.
+//! Such a script reserves a shard when it first touches it and until it ends, and latches it for
+//! the time of each command. A reserved shard can't be locked by anyone, but it can be reserved and
+//! latched by other scripts: these have made sure that their keys are others.
+//!
 //! No wake is lost: a waiter is put on the list and the state moved to CONTENDED under the list's
 //! mutex. Whoever unlocks swaps FREE in; if the swap sees CONTENDED, the waiter's mutex section
 //! began before, so draining under the same mutex finds it. If the swap came first, the waiter sees
 //! FREE and tries again instead of parking. Checked with loom, see the tests.
 
-use crate::sync::{AtomicU32, Ordering, WaitList, Waiter, spin_loop};
+use crate::sync::{AtomicU64, Ordering, WaitList, Waiter, spin_loop};
 
-const FREE: u32 = 0;
-/// The lowest bit; the others are the holder.
-const CONTENDED: u32 = 1;
+const FREE: u64 = 0;
+/// The lowest bit.
+const CONTENDED: u64 = 1;
+/// Who has locked or latched it.
+const HOLDER: u64 = 0xffff_fffe;
+/// In the upper half, how many scripts have reserved it.
+const RESERVATION: u64 = 1 << 32;
 
 /// Who holds a lock: a number from 1 up to 2^31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +42,12 @@ impl Holder {
         debug_assert!(thread < 0xfff);
         Self((thread as u32 + 1) << 18 | number & 0x3_ffff)
     }
+
+    /// Where it stands in the lock's word.
+    #[inline(always)]
+    fn bits(self) -> u64 {
+        u64::from(self.0) << 1
+    }
 }
 
 /// Turns of waiting before a connection is parked: about the time of a short command.
@@ -44,14 +59,14 @@ const SPINS: u32 = 1;
 /// See the module.
 #[derive(Debug)]
 pub struct ShardLock {
-    state: AtomicU32,
+    state: AtomicU64,
     waiters: WaitList,
 }
 
 impl Default for ShardLock {
     fn default() -> Self {
         Self {
-            state: AtomicU32::new(FREE),
+            state: AtomicU64::new(FREE),
             waiters: WaitList::new(),
         }
     }
@@ -62,14 +77,14 @@ impl ShardLock {
     #[inline(always)]
     pub fn try_lock(&self, holder: Holder) -> bool {
         self.state
-            .compare_exchange(FREE, holder.0 << 1, Ordering::Acquire, Ordering::Relaxed)
+            .compare_exchange(FREE, holder.bits(), Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
     }
 
     /// Whether this holder has it. Nobody else can make that true or false.
     #[inline(always)]
     pub fn is_held_by(&self, holder: Holder) -> bool {
-        self.state.load(Ordering::Relaxed) >> 1 == holder.0
+        self.state.load(Ordering::Relaxed) & HOLDER == holder.bits()
     }
 
     /// Takes the lock, waiting a few turns if need be.
@@ -99,6 +114,53 @@ impl ShardLock {
                 .fetch_update(Ordering::AcqRel, Ordering::Relaxed, contend)
                 .is_err()
         })
+    }
+
+    /// Latches the lock for a script, unless somebody holds it; reserves it as well if this is the
+    /// script's first time.
+    pub fn latch(&self, holder: Holder, is_first: bool) -> bool {
+        let reservation = if is_first { RESERVATION } else { 0 };
+        let latch = |state: u64| {
+            (state & HOLDER == 0).then_some((state | holder.bits()).wrapping_add(reservation))
+        };
+        self.state
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, latch)
+            .is_ok()
+    }
+
+    /// Ends a latch; the reservation stays.
+    pub fn unlatch(&self) {
+        self.state.fetch_and(!HOLDER, Ordering::Release);
+    }
+
+    /// Makes a reservation of a lock that is held.
+    pub fn share(&self) {
+        let share = |state: u64| Some((state & !HOLDER).wrapping_add(RESERVATION));
+        let shared = self
+            .state
+            .fetch_update(Ordering::Release, Ordering::Relaxed, share);
+        debug_assert!(shared.is_ok_and(|state| state & HOLDER != 0), "not held");
+    }
+
+    /// Ends a script's reservation, and its latch if it has that; the returned waiters are to be
+    /// woken.
+    #[must_use]
+    pub fn unreserve(&self, holder: Holder) -> Vec<Waiter> {
+        let unreserve = |state: u64| {
+            let is_latched = state & HOLDER == holder.bits();
+            let latch = if is_latched { HOLDER } else { 0 };
+            let rest = (state & !latch).wrapping_sub(RESERVATION);
+            // The last one to go opens it for those who wait.
+            Some(if rest < RESERVATION { FREE } else { rest })
+        };
+        let before = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, unreserve)
+            .unwrap_or_else(|state| state);
+        if before >= 2 * RESERVATION || before & CONTENDED == 0 {
+            return Vec::new();
+        }
+        self.waiters.drain()
     }
 
     /// Gives the lock back; the returned waiters are to be woken.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use data::{KeyHash, KeyHasher, Value};
 
 use crate::events::Observers;
+use crate::families::Families;
 use crate::gate::Gate;
 use crate::lock::Holder;
 use crate::log::Log;
@@ -35,6 +36,7 @@ const SHARDS_PER_THREAD: usize = 128;
 pub struct Store {
     pub(crate) shards: Box<[Shard]>,
     pub(crate) gate: Gate,
+    pub(crate) families: Families,
     hasher: KeyHasher,
     dbnum: usize,
     wakers: Box<[OnceLock<Wake>]>,
@@ -77,6 +79,7 @@ impl Store {
                 .map(|_| Shard::new(options.dbnum, &hasher))
                 .collect(),
             gate: Gate::new(options.threads),
+            families: Families::default(),
             randoms: (0..options.threads.max(1)).map(random).collect(),
             begun: (0..options.threads).map(|_| Padded::default()).collect(),
             hasher,

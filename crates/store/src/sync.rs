@@ -4,14 +4,14 @@
 pub(crate) use loom::{
     hint::spin_loop,
     sync::Mutex,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering, fence},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering, fence},
     thread::yield_now,
 };
 #[cfg(not(loom))]
 pub(crate) use std::{
     hint::spin_loop,
     sync::Mutex,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering, fence},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering, fence},
     thread::yield_now,
 };
 

@@ -21,6 +21,7 @@ use crate::store::Store;
 use crate::sync::Waiter;
 
 mod collections;
+mod family;
 mod suspend;
 mod waiting;
 mod whole;
@@ -85,6 +86,8 @@ enum Held {
     /// Ascending.
     Many(Shards),
     All,
+    /// A script's keys as it goes.
+    Family(Box<family::Family>),
 }
 
 /// See the module.
@@ -183,7 +186,7 @@ impl Txn<'_> {
     #[inline(always)]
     pub fn lock_key(&mut self, key: &[u8], waiter: Waiter) -> Result<(), Parked> {
         let shard = self.store.shard_of(key, self.hash_for_shard(key));
-        if self.holds(shard) {
+        if self.has_locked(shard) {
             return Ok(());
         }
         self.release();
@@ -212,7 +215,10 @@ impl Txn<'_> {
     pub fn lock_shards(&mut self, mut shards: Shards, waiter: Waiter) -> Result<(), Parked> {
         shards.sort_unstable();
         shards.dedup();
-        if shards.iter().all(|&shard| self.holds(usize::from(shard))) {
+        if shards
+            .iter()
+            .all(|&shard| self.has_locked(usize::from(shard)))
+        {
             return Ok(());
         }
         self.release();
@@ -267,6 +273,7 @@ impl Txn<'_> {
                 }
             }
             Held::All => self.store.wake(self.store.gate.open()),
+            Held::Family(family) => self.end_family(&family),
         }
     }
 
@@ -321,9 +328,17 @@ impl Txn<'_> {
         match &self.held {
             Held::Nothing => false,
             Held::One(one) => *one == shard,
-            Held::Many(_) => self.store.shards[shard].lock.is_held_by(self.holder),
+            Held::Many(_) | Held::Family(_) => {
+                self.store.shards[shard].lock.is_held_by(self.holder)
+            }
             Held::All => true,
         }
+    }
+
+    /// As [`Txn::holds`], but not for the time of one command only.
+    #[inline(always)]
+    fn has_locked(&self, shard: usize) -> bool {
+        !self.is_family() && self.holds(shard)
     }
 
     #[inline(always)]

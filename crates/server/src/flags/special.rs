@@ -2,7 +2,7 @@
 
 use store::EventClasses;
 
-use super::codec::{Codec, Rejected, Style, parse_memory};
+use super::codec::{Codec, List, Rejected, Style, parse_memory};
 
 /// Save after `seconds` if at least `changes` keys have changed by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,32 @@ impl Codec<Vec<SavePoint>> for SavePoints {
             .iter()
             .map(|point| format!("{} {}", point.seconds, point.changes))
             .collect()
+    }
+}
+
+/// Lets scripts touch keys that they don't declare.
+pub const ALLOW_UNDECLARED_KEYS: &str = "allow-undeclared-keys";
+
+/// `allow-undeclared-keys,disable-atomicity`. Only the first has an effect: scripts are atomic at no
+/// cost to others, and floats are Redis's.
+pub(super) struct ScriptFlags;
+
+impl Codec<Vec<String>> for ScriptFlags {
+    fn parse(&self, text: &str, current: &Vec<String>) -> Result<Vec<String>, Rejected> {
+        let flags = List.parse(text, current)?;
+        let known = [ALLOW_UNDECLARED_KEYS, "disable-atomicity", "legacy-float"];
+        if !flags.iter().all(|flag| known.contains(&flag.as_str())) {
+            return Err(Rejected::new("Invalid script flags"));
+        }
+        Ok(flags)
+    }
+
+    fn show(&self, value: &Vec<String>, style: Style) -> String {
+        List.show(value, style)
+    }
+
+    fn hint(&self) -> String {
+        "FLAG,...".to_string()
     }
 }
 

@@ -4,7 +4,7 @@ use commands::keys::{self, KeySpec, access};
 use commands::spec::{Group, Scope, flags};
 use commands::{Args, CommandError, Spec};
 use protocol::{Reply, number};
-use scripting::{Callee, Ended, Progress, flags as script_flags};
+use scripting::{Callee, Ended, Given, Progress, flags as script_flags};
 
 use super::aside;
 use super::host::Run;
@@ -106,7 +106,7 @@ fn is_by_sha(entry: &Entry) -> bool {
 }
 
 fn eval(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
-    let key_count = key_count(call)?;
+    let given = given(call.entry, call.args)?;
     let callee = match call.thread.scripts.next.take() {
         Some(callee) => callee,
         None => find(call.shared, call.thread, (call.entry, call.args))?,
@@ -116,14 +116,10 @@ fn eval(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comma
     call.shared
         .show_to_monitors(call.thread.now, call.conn, (call.entry, call.args));
     let mut interpreter = call.thread.scripts.take()?;
-    let (keys, args) = (
-        call.args.from(3).take(key_count),
-        call.args.from(3 + key_count),
-    );
     let start = reply.len();
     loop {
-        let mut run = Run::begin(call, &callee, keys.clone(), read_only);
-        match interpreter.run(&callee, keys.clone(), args.clone(), &mut run, reply) {
+        let mut run = Run::begin(call, &callee, given.keys().count(), read_only);
+        match interpreter.run(&callee, given.keys(), given.args(), &mut run, reply) {
             Progress::Paused => {
                 let state = run.pause();
                 aside::put(call, interpreter, callee, state);
@@ -163,22 +159,26 @@ pub(super) fn answer(
     Ok(Outcome::Done)
 }
 
-fn key_count(call: &Call<'_, '_>) -> Result<usize, CommandError> {
-    if is_by_sha(call.entry) && call.args.at(1).len() != 40 {
+/// Which arguments of a command that runs a script are keys.
+pub(super) fn given<'a>(entry: &Entry, args: Args<'a>) -> Result<Given<'a>, CommandError> {
+    if is_by_sha(entry) && args.at(1).len() != 40 {
         return Err(NO_SCRIPT);
     }
-    let count = number::parse_i64(call.args.at(2));
-    let count = count.ok_or(if is_function(call.entry) {
+    let count = number::parse_i64(args.at(2));
+    let count = count.ok_or(if is_function(entry) {
         CommandError::Text("ERR Bad number of keys provided")
     } else {
         CommandError::NotInteger
     })?;
-    if count > (call.args.len() - 3) as i64 {
+    if count > (args.len() - 3) as i64 {
         return Err(CommandError::Text(
             "ERR Number of keys can't be greater than number of args",
         ));
     }
-    usize::try_from(count).map_err(|_| CommandError::Text("ERR Number of keys can't be negative"))
+    let count = usize::try_from(count);
+    count
+        .map(|count| Given::new(args, count))
+        .map_err(|_| CommandError::Text("ERR Number of keys can't be negative"))
 }
 
 /// What the command is to run.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use commands::spec::flags;
 use commands::{Args, CommandError};
 use protocol::Reply;
-use scripting::{Callee, Host, LogLevel, Tick as Verdict, flags as script_flags};
+use scripting::{Callee, Given, Host, LogLevel, Tick as Verdict, flags as script_flags};
 
 use super::busy::SlowRun;
 use super::eval::OUT_OF_MEMORY_IN_SCRIPT;
@@ -14,6 +14,7 @@ use super::locks::{Touch, Touches};
 use crate::dispatch;
 use crate::log;
 use crate::session::Call;
+use crate::slow_path::Reason;
 use crate::table::Entry;
 use crate::ticks::{Tick, Ticks};
 
@@ -23,6 +24,9 @@ const NS_PER_MS: u64 = 1_000_000;
 
 const KILLED: &str = "Script killed by user with SCRIPT KILL...";
 const STARTS_AGAIN: &str = "ERR the script starts again";
+const UNDECLARED: &str = "ERR script tried accessing undeclared key";
+const ALL_TOO_LATE: &str = "ERR This script had not used commands on the whole keyspace before and \
+    can't do so after it has written; the next time it can";
 
 /// See the module.
 pub(super) struct Run<'c, 'a, 's> {
@@ -36,6 +40,7 @@ pub(super) struct Run<'c, 'a, 's> {
 pub(super) struct RunState {
     read_only: bool,
     touches: Touches,
+    key_count: usize,
     has_written: bool,
     /// It has to run again with everything locked.
     starts_again: bool,
@@ -48,11 +53,11 @@ pub(super) struct RunState {
 }
 
 impl<'c, 'a, 's> Run<'c, 'a, 's> {
-    /// A run of a script with these keys.
-    pub(super) fn begin<'k>(
+    /// A run of a script whose first arguments are keys.
+    pub(super) fn begin(
         call: &'c mut Call<'a, 's>,
         callee: &'c Callee,
-        keys: impl Iterator<Item = &'k [u8]>,
+        key_count: usize,
         read_only: bool,
     ) -> Self {
         let in_exec = std::mem::replace(&mut call.conn.session.in_exec, true);
@@ -64,7 +69,8 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         call.txn.may_wait = false;
         let state = RunState {
             read_only: read_only || callee.has(script_flags::NO_WRITES),
-            touches: Touches::new(call.txn, callee, keys),
+            touches: Touches::new(call.thread, call.txn, callee),
+            key_count,
             has_written: false,
             starts_again: false,
             in_exec,
@@ -125,7 +131,10 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         if let Some(slow) = &state.slow {
             shared.remove_slow_run(slow);
         }
-        state.touches.learn(self.callee);
+        if !state.starts_again {
+            let given = Given::new(self.call.args, state.key_count);
+            state.touches.learn(self.callee, given);
+        }
         state.starts_again
     }
 
@@ -154,21 +163,34 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         if entry.spec.has(flags::DENYOOM) && !self.may_take_memory() {
             return Err(OUT_OF_MEMORY_IN_SCRIPT);
         }
-        let command = (entry, args);
-        let state = &mut self.state;
-        match state
-            .touches
-            .touch(self.call.txn, command, state.has_written)
-        {
-            Touch::Free => Ok(()),
-            Touch::StartAgain if state.slow.is_none() => {
-                state.starts_again = true;
-                Err(CommandError::Text(STARTS_AGAIN))
-            }
-            Touch::StartAgain | Touch::Stuck => Err(CommandError::Text(
-                "ERR Script touched a key that it had not declared and that is in use; declare all \
-                 keys or start the script with '--!df flags=allow-undeclared-keys'",
-            )),
+        self.permit_keys(entry, args)
+    }
+
+    /// Whether the command may touch its keys.
+    fn permit_keys(&mut self, entry: &Entry, args: Args<'_>) -> Result<(), CommandError> {
+        let (call, state) = (&mut *self.call, &mut self.state);
+        let of_run = (self.callee, Given::new(call.args, state.key_count));
+        let has_written = state.has_written;
+        loop {
+            let touch = state
+                .touches
+                .touch(call.txn, (entry, args), of_run, has_written);
+            return match touch {
+                Touch::Free => Ok(()),
+                Touch::Later if call.shared.slow_path.has(Reason::SlowScript) => {
+                    Err(CommandError::Text(call.shared.busy_text()))
+                }
+                Touch::Later => {
+                    std::thread::yield_now();
+                    continue;
+                }
+                Touch::StartAgain if state.slow.is_none() => {
+                    state.starts_again = true;
+                    Err(CommandError::Text(STARTS_AGAIN))
+                }
+                Touch::StartAgain | Touch::Stuck => Err(CommandError::Text(ALL_TOO_LATE)),
+                Touch::Undeclared => Err(CommandError::Text(UNDECLARED)),
+            };
         }
     }
 

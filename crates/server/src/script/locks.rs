@@ -1,45 +1,53 @@
 //! Which locks a script takes.
 //!
 //! A script says which keys it touches, but nothing makes it tell the truth, and much software
-//! doesn't (`BullMQ` makes names of keys as it goes). So:
+//! doesn't (`BullMQ` makes names of keys as it goes). So its runs are watched:
 //!
-//! - A script of which nothing is known runs alone, under the closed gate, while what it touches
-//!   is observed. If that was only what it had declared, it takes just those locks from then on.
-//! - A script that then touches something else is stopped before the touch and started again under
-//!   the gate, while it has written nothing. It stays there: one exception makes others likely.
-//! - If it has written already it can't be started again. The missing lock is taken if it is free:
-//!   waiting for it with others in hand could be a deadlock. If it isn't, the script fails.
+//! - A script of which nothing is known runs alone, under the closed gate. What it touches there
+//!   makes a [`KeyPattern`].
+//! - If it keeps to the keys that it declares, it locks these, as any command does.
+//! - If its other keys begin alike, in a way that the call tells beforehand, it takes the *family*
+//!   of such keys and locks shards as it goes, beside scripts of other families; see
+//!   [`store::families`].
+//! - Everything else stays under the gate.
 //!
-//! The last case takes a script whose first run didn't show what it does. What would do away with
-//! it: locks that are taken as keys are touched, in order, with an undo log for those out of order.
+//! A run that goes beyond what was known starts again under the gate, while it has written nothing.
+//! If it has written it can't: then it takes another family, and waits for the script that has it.
+//! If that one waits for this one, neither can be undone, so this one goes on regardless and sees
+//! what the other has done so far. From then on such a script runs alone: it happens once at most.
+//!
+//! Without `allow-undeclared-keys` among `--default_lua_flags`, which is there by default, a script
+//! may only touch what it declares, as in Dragonfly.
 
-use std::sync::atomic::Ordering;
-
+use commands::Args;
 use commands::spec::Scope;
-use commands::{Args, keys};
-use scripting::Callee;
+use scripting::{Beginning, Callee, Given, KeyPattern, KeyWatch, flags, up_to_colon};
+use store::families::{Extended, Name, Names, cover};
+use store::store::hashtag;
 use store::{Parked, Txn};
 
 use super::eval;
 use crate::conn::Conn;
+use crate::flags::special::ALLOW_UNDECLARED_KEYS;
+use crate::flags::values::ClusterMode;
+use crate::log::warn;
 use crate::shared::Shared;
 use crate::table::Entry;
 use crate::thread::Thread;
-
-/// In [`Callee::notes`]: its runs have touched only what they had declared.
-const KEEPS_TO_ITS_KEYS: u8 = 1;
-/// In [`Callee::notes`]: a run has touched something else.
-const TOUCHES_OTHERS: u8 = 2;
 
 /// Whether a command of a script may touch what it wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Touch {
     /// Its locks are held.
     Free,
+    /// Soon: another script has to end first.
+    Later,
     /// The script has to start again under the gate.
     StartAgain,
     /// It can neither go on nor start again.
     Stuck,
+    /// The key isn't declared, and has to be.
+    Undeclared,
 }
 
 /// Takes the locks for a command that runs a script.
@@ -50,47 +58,105 @@ pub(crate) fn lock(
     txn: &mut Txn<'_>,
     (entry, args): (&Entry, Args<'_>),
 ) -> Result<(), Parked> {
-    // Its own run finds out again why there is none.
+    // Its own run finds out again why there is none, or too few keys.
     let callee = eval::find(shared, thread, (entry, args)).ok();
-    let notes = callee
-        .as_ref()
-        .map(|callee| callee.notes().load(Ordering::Relaxed));
+    let locked = if let (Some(callee), Ok(given)) = (&callee, eval::given(entry, args)) {
+        lock_for(thread, conn, txn, (callee, given))
+    } else {
+        txn.release();
+        Ok(())
+    };
     thread.scripts.next = callee;
-    match notes {
-        Some(KEEPS_TO_ITS_KEYS) if shared.store.shard_count() == 1 => {
-            txn.lock_key(b"", conn.waiter())
-        }
-        Some(KEEPS_TO_ITS_KEYS) => {
-            let positions = keys::positions(&entry.spec, args);
-            txn.lock_keys(positions.iter().map(|&at| args.at(at)), conn.waiter())
-        }
-        Some(_) => txn.lock_all(conn.waiter()),
-        None => {
-            txn.release();
-            Ok(())
+    locked
+}
+
+fn lock_for(
+    thread: &Thread,
+    conn: &Conn,
+    txn: &mut Txn<'_>,
+    (callee, given): (&Callee, Given<'_>),
+) -> Result<(), Parked> {
+    let waiter = conn.waiter();
+    let has_one_shard = txn.store().shard_count() == 1;
+    let pattern = callee.notes().pattern();
+    let is_declared = pattern == Some(&KeyPattern::Declared) || is_strict(thread, callee);
+    if is_declared {
+        let mut keys = given.keys();
+        return match (keys.next(), keys.next()) {
+            (Some(key), None) => txn.lock_key(key, waiter),
+            _ if has_one_shard => txn.lock_key(b"", waiter),
+            _ => txn.lock_keys(given.keys(), waiter),
+        };
+    }
+    if let (Some(KeyPattern::Alike(beginning)), false) = (pattern, has_one_shard)
+        && let Some(names) = families(beginning, given)
+    {
+        return txn.begin_family(names, waiter);
+    }
+    txn.lock_all(waiter)
+}
+
+/// Whether a script may only touch the keys that it declares.
+fn is_strict(thread: &Thread, callee: &Callee) -> bool {
+    let config = &thread.config.scripting;
+    !(config
+        .default_lua_flags
+        .iter()
+        .any(|flag| flag == ALLOW_UNDECLARED_KEYS)
+        || config.lua_allow_undeclared_auto_correct
+        || callee.has(flags::ALLOW_UNDECLARED_KEYS)
+        || config
+            .lua_undeclared_keys_shas
+            .iter()
+            .any(|sha| sha.eq_ignore_ascii_case(callee.name())))
+}
+
+/// The families of a run: how its keys begin, and its declared keys.
+fn families(beginning: &Beginning, given: Given<'_>) -> Option<Names> {
+    let mut names = vec![Name::from_slice(&beginning.of(given)?)];
+    add_declared(&mut names, given);
+    Some(names.into())
+}
+
+fn add_declared(names: &mut Vec<Name>, given: Given<'_>) {
+    for key in given.keys() {
+        if !cover(names, key) {
+            names.push(Name::from_slice(key));
         }
     }
 }
 
-/// What a run touches, beside what it has declared.
+/// Has a run that has locked its declared keys lock others as it goes.
+fn go_as_family(txn: &mut Txn<'_>, given: Given<'_>) {
+    if !txn.is_family() {
+        let mut names = Vec::new();
+        add_declared(&mut names, given);
+        txn.become_family(names.into());
+    }
+}
+
+/// What a run touches.
 #[derive(Debug)]
 pub(super) struct Touches {
-    /// Shards of the declared keys; only kept while nothing is known of the script.
-    declared: Option<Vec<usize>>,
-    others: bool,
+    /// What of that hadn't been known of the script.
+    watch: KeyWatch,
+    /// It runs alone and is watched to the end, since nothing else is known of the script than
+    /// that it may touch more than it declares.
+    is_watched: bool,
+    is_strict: bool,
+    by_tags: bool,
 }
 
 impl Touches {
-    /// For a run of this script with these declared keys.
-    pub(super) fn new<'k>(
-        txn: &Txn<'_>,
-        callee: &Callee,
-        declared: impl Iterator<Item = &'k [u8]>,
-    ) -> Self {
-        let is_unknown = callee.notes().load(Ordering::Relaxed) == 0;
+    /// For a run of this script.
+    pub(super) fn new(thread: &Thread, txn: &Txn<'_>, callee: &Callee) -> Self {
+        let cluster = &thread.config.cluster;
         Self {
-            declared: is_unknown.then(|| declared.map(|key| txn.shard_of(key)).collect()),
-            others: false,
+            watch: KeyWatch::default(),
+            is_watched: txn.holds_all()
+                && matches!(callee.notes().pattern(), None | Some(KeyPattern::Declared)),
+            is_strict: is_strict(thread, callee),
+            by_tags: cluster.lock_on_hashtags || cluster.cluster_mode == ClusterMode::Emulated,
         }
     }
 
@@ -99,45 +165,130 @@ impl Touches {
         &mut self,
         txn: &mut Txn<'_>,
         (entry, args): (&Entry, Args<'_>),
+        (callee, given): (&Callee, Given<'_>),
         has_written: bool,
     ) -> Touch {
-        if entry.spec.scope.of(args) != Scope::Keys {
-            self.others = true;
-            return match txn.holds_all() {
-                true => Touch::Free,
-                false if has_written => Touch::Stuck,
-                false => Touch::StartAgain,
-            };
+        let scope = entry.spec.scope.of(args);
+        if scope != Scope::Keys {
+            return self.touch_all(txn, scope, given, has_written);
         }
-        if txn.store().shard_count() == 1 {
+        if txn.store().shard_count() == 1 && !self.is_strict {
             return Touch::Free;
         }
-        for at in keys::positions(&entry.spec, args) {
-            let key = args.at(at);
-            if let Some(declared) = &self.declared {
-                self.others |= !declared.contains(&txn.shard_of(key));
+        let keys = entry.keys(args);
+        if self.is_strict && keys.iter().any(|key| !self.may_touch(given, key)) {
+            return Touch::Undeclared;
+        }
+        if txn.holds_all() {
+            if self.is_watched {
+                let others = keys.iter().filter(|key| !given.declares(key));
+                others.for_each(|key| self.watch.touched(key));
             }
-            if txn.holds_key(key) {
-                continue;
+            return Touch::Free;
+        }
+        for key in &keys {
+            match self.touch_key(txn, key, (callee, given), has_written) {
+                Touch::Free => {}
+                other => return other,
             }
-            self.others = true;
-            if !has_written {
-                return Touch::StartAgain;
-            }
-            if !txn.try_hold(key) {
-                return Touch::Stuck;
-            }
+        }
+        if txn.is_family() && !txn.latch(keys.into_iter()) {
+            return Touch::Later;
         }
         Touch::Free
     }
 
+    /// For a command that looks at the whole keyspace.
+    fn touch_all(
+        &mut self,
+        txn: &mut Txn<'_>,
+        scope: Scope,
+        given: Given<'_>,
+        has_written: bool,
+    ) -> Touch {
+        self.watch.touched_all();
+        if txn.holds_all() {
+            return Touch::Free;
+        }
+        if !has_written {
+            return Touch::StartAgain;
+        }
+        if scope != Scope::EachShard {
+            return Touch::Stuck;
+        }
+        go_as_family(txn, given);
+        Touch::Free
+    }
+
+    fn touch_key(
+        &mut self,
+        txn: &mut Txn<'_>,
+        key: &[u8],
+        (callee, given): (&Callee, Given<'_>),
+        has_written: bool,
+    ) -> Touch {
+        if !txn.is_family() {
+            if txn.holds_key(key) {
+                return Touch::Free;
+            }
+            self.watch.touched(key);
+            if !has_written {
+                return Touch::StartAgain;
+            }
+            go_as_family(txn, given);
+        }
+        if txn.covers(key) {
+            return Touch::Free;
+        }
+        self.watch.touched(key);
+        match txn.extend_family(up_to_colon(key).unwrap_or(key)) {
+            Extended::Done(_) => Touch::Free,
+            _ if !has_written => Touch::StartAgain,
+            Extended::Later => Touch::Later,
+            Extended::Circle => {
+                isolation_is_lost(callee);
+                Touch::Free
+            }
+        }
+    }
+
+    /// Whether a script that has to declare its keys may touch this one.
+    fn may_touch(&self, given: Given<'_>, key: &[u8]) -> bool {
+        let tag = hashtag(key).filter(|_| self.by_tags);
+        let has_tag = |declared: &[u8]| tag.is_some() && hashtag(declared) == tag;
+        given.declares(key) || given.keys().any(has_tag)
+    }
+
     /// Notes what the run has shown of its script.
-    pub(super) fn learn(self, callee: &Callee) {
-        let shown = if self.others {
-            TOUCHES_OTHERS
-        } else {
-            KEEPS_TO_ITS_KEYS
-        };
-        callee.notes().fetch_max(shown, Ordering::Relaxed);
+    pub(super) fn learn(mut self, callee: &Callee, given: Given<'_>) {
+        let notes = callee.notes();
+        if self.is_watched {
+            return notes.learn(self.watch.pattern(given));
+        }
+        if !self.watch.has_seen() {
+            return;
+        }
+        if let Some(KeyPattern::Alike(known)) = notes.pattern()
+            && let Some(name) = known.of(given)
+        {
+            self.watch.touched(&name);
+        }
+        // What can't be told beforehand was an exception.
+        if let wider @ KeyPattern::Alike(_) = self.watch.pattern(given) {
+            notes.learn(wider);
+        }
+    }
+}
+
+/// See the module.
+#[cold]
+fn isolation_is_lost(callee: &Callee) {
+    if callee.notes().pattern() != Some(&KeyPattern::Any) {
+        callee.notes().give_up();
+        warn(&format!(
+            "two scripts wanted keys of each other that they had not declared; one of them, {}, \
+             has seen what the other had done so far, and runs alone from now on",
+            callee.name()
+        ));
     }
 }

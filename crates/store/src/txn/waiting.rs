@@ -115,6 +115,9 @@ impl Txn<'_> {
     /// Serves the queue of one key; returns the key that it needs to go on.
     fn serve_key(&mut self, key: &[u8]) -> Option<Box<[u8]>> {
         let shard = self.store.shard_of(key, self.store.hash(key));
+        if self.is_family() {
+            self.latch_patiently(shard);
+        }
         let mut place = 0;
         loop {
             let exists = self.peek(key).is_some();
@@ -134,7 +137,8 @@ impl Txn<'_> {
         if self.holds(shard) {
             return true;
         }
-        if !self.store.shards[shard].lock.try_lock(self.holder) {
+        // A script's locks are taken otherwise.
+        if self.is_family() || !self.store.shards[shard].lock.try_lock(self.holder) {
             return false;
         }
         self.held = match std::mem::replace(&mut self.held, Held::Nothing) {
@@ -149,7 +153,7 @@ impl Txn<'_> {
                 shards.insert(at, shard as u16);
                 Held::Many(shards)
             }
-            Held::All => unreachable!("then it is held"),
+            Held::All | Held::Family(_) => unreachable!("it is held, or the answer was no"),
         };
         true
     }

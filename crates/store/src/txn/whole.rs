@@ -18,7 +18,10 @@ impl Txn<'_> {
     /// [`Txn::replay_as`], is in the log before the shard is given back. With everything locked
     /// already this just runs `work`.
     pub fn in_shard<T>(&mut self, shard: usize, work: impl FnOnce(&mut Self) -> T) -> T {
-        if matches!(self.held, Held::All) {
+        if self.is_family() {
+            self.latch_patiently(shard);
+        }
+        if matches!(self.held, Held::All | Held::Family(_)) {
             return work(self);
         }
         assert!(

@@ -124,8 +124,9 @@ topic! {
     /// CPU share for sending.
     migration_buckets_cpu_budget: f64 = 0.2, Float(0.0, 1e9), inert();
 
-    /// Dragonfly: lock and shard by hash tag. Darner always does.
-    lock_on_hashtags: bool = false, Yes, inert();
+    /// Darner always locks by hash tag. With strict scripts (see default_lua_flags), they may also
+    /// touch keys that share the tag of a declared one.
+    lock_on_hashtags: bool = false, Yes;
 
     /// Alternative tag delimiter character.
     locktag_delimiter: String = String::new(), Text, inert();

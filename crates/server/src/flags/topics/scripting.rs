@@ -1,6 +1,7 @@
 //! Lua.
 
 use crate::flags::codec::{ANY, Codec, List, N63, Text, U32, Yes};
+use crate::flags::special::{ALLOW_UNDECLARED_KEYS, ScriptFlags};
 use crate::flags::table::topic;
 
 topic! {
@@ -15,13 +16,13 @@ topic! {
     lua_enable_deprecated_api: bool = false, Yes, redis("lua-enable-deprecated-api"), inert();
 
     /// Flags for every script: allow-undeclared-keys, disable-atomicity, legacy-float.
-    default_lua_flags: String = String::new(), Text, inert();
+    default_lua_flags: Vec<String> = vec![ALLOW_UNDECLARED_KEYS.to_owned()], ScriptFlags;
 
     /// SHAs allowed to touch undeclared keys.
-    lua_undeclared_keys_shas: Vec<String> = Vec::new(), List, runtime(), inert();
+    lua_undeclared_keys_shas: Vec<String> = Vec::new(), List, runtime();
 
-    /// On the first undeclared access, remember the flag for that script.
-    lua_allow_undeclared_auto_correct: bool = false, Yes, inert();
+    /// Let all scripts touch undeclared keys, as allow-undeclared-keys does.
+    lua_allow_undeclared_auto_correct: bool = false, Yes;
 
     /// Turn calls with unused results into async calls.
     lua_auto_async: bool = false, Yes, inert();
