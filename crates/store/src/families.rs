@@ -1,8 +1,8 @@
 //! Families of keys that running scripts have for themselves.
 //!
 //! A script that makes names of keys as it goes (`BullMQ` does) can't lock their shards before it
-//! begins, and if it locked them as it goes, two such scripts could wait for each other with half of
-//! their writes done. But such names have something in common, most often that they begin alike:
+//! begins, and if it locked them as it goes, two such scripts could wait for each other with half
+//! of their writes done. But such names have something in common, most often that they begin alike:
 //! with the name of a queue. All keys that begin alike are a *family*, named by that beginning.
 //!
 //! A script takes its families before it begins, all or none, and no other script with one of them

@@ -1,8 +1,8 @@
 //! The keyspace that all threads share: shards under locks, transactions over them, expiry,
 //! watchers and observers, the log of effects.
 //!
-//! Reading order: [`lock`], [`gate`] and [`families`] (who may touch what), [`shard`] (what a lock guards),
-//! [`store`] (all shards), [`txn`] (what a command sees), [`blocked`] (who waits for keys),
+//! Reading order: [`lock`], [`gate`] and [`families`] (who may touch what), [`shard`] (what a lock
+//! guards), [`store`] (all shards), [`txn`] (what a command sees), [`blocked`] (who waits for keys),
 //! [`expire`], [`events`], [`log`], [`reaper`].
 //!
 //! Invariants: a transaction never suspends while it holds a lock; a thread never sleeps on a shard

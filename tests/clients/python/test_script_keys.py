@@ -118,7 +118,8 @@ def test_money_moves_between_keys_that_nobody_declared(two_threads):
 
 
 def test_who_waits_is_served_by_a_script(two_threads):
-    with redis.Redis(port=two_threads.port) as waiting, redis.Redis(port=two_threads.port) as client:
+    port = two_threads.port
+    with redis.Redis(port=port) as waiting, redis.Redis(port=port) as client:
         script = client.register_script(ADD)
         for queue in ("a", "b", "a"):
             script(args=[queue])

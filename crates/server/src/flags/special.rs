@@ -60,8 +60,8 @@ impl Codec<Vec<SavePoint>> for SavePoints {
 /// Lets scripts touch keys that they don't declare.
 pub const ALLOW_UNDECLARED_KEYS: &str = "allow-undeclared-keys";
 
-/// `allow-undeclared-keys,disable-atomicity`. Only the first has an effect: scripts are atomic at no
-/// cost to others, and floats are Redis's.
+/// `allow-undeclared-keys,disable-atomicity`. Only the first has an effect: scripts are atomic at
+/// no cost to others, and floats are Redis's.
 pub(super) struct ScriptFlags;
 
 impl Codec<Vec<String>> for ScriptFlags {
