@@ -127,17 +127,6 @@ setmetatable(globals, strict)
 local shown, shown_meta = protect(globals, protect({__index = strict.__index}))
 globals._G = shown
 
--- Runs a script.
-local function run(script, keys, argv)
-  globals.KEYS, globals.ARGV = keys, argv
-  return xpcall(script, native.handler)
-end
-
--- Runs a function of a library.
-local function call(run, keys, args)
-  return xpcall(function() return run(keys, args) end, native.handler)
-end
-
 -- Loads a library: meanwhile there is nothing but a `redis` that can register functions.
 local loading = {register_function = native.register, log = redis.log}
 for name, value in next, native.constants do loading[name] = value end
@@ -151,4 +140,4 @@ local function load_library(chunk)
   return ok, err
 end
 
-return shown, run, call, load_library
+return shown, globals, load_library
