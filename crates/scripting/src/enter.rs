@@ -56,8 +56,12 @@ pub(crate) fn give(
             stack.push_bytes(bytes);
             stack.set_element(number);
         }
-        stack.set_field_of(place);
     }
+    // Nothing fails between the two: there are such fields already.
+    stack.set_protected(place, false);
+    stack.set_field_of(place);
+    stack.set_field_of(place);
+    stack.set_protected(place, !is_function);
 }
 
 /// Calls the topmost value, a script or a function, and takes what it returns. `resp3` is what the

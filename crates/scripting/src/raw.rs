@@ -213,6 +213,14 @@ impl Stack {
         unsafe { ffi::lua_next(self.0, table) != 0 }
     }
 
+    /// Protects a table against all changes, or lets it be changed again.
+    pub(crate) fn set_protected(&mut self, table: i32, protected: bool) {
+        if self.kind(table) == Kind::Table {
+            // SAFETY: see above; it is a table.
+            unsafe { lua_setreadonly(self.0, table, protected.into()) };
+        }
+    }
+
     /// Calls the function that lies below its arguments, with a result or an error in their place.
     /// The handler at a place makes an error of what was raised. Whether it went well.
     pub(crate) fn call(&mut self, arguments: i32, handler: i32) -> bool {
@@ -264,6 +272,29 @@ unsafe extern "C-unwind" fn run_native<N: Native>(state: *mut lua_State) -> c_in
         // SAFETY: there is a value to raise, and this frame owns nothing.
         Answer::Error => unsafe { ffi::lua_error(state) },
     }
+}
+
+// One of the changes to Lua in third_party/lua-src.
+unsafe extern "C-unwind" {
+    fn lua_setreadonly(state: *mut lua_State, at: c_int, readonly: c_int);
+}
+
+/// Makes a function that returns the table it is given, from then on protected against changes or
+/// not.
+pub(crate) fn protecting(lua: &Lua, protected: bool) -> Result<Function> {
+    let function = if protected { protect } else { unprotect };
+    // SAFETY: both mind the rules of functions that Lua calls.
+    unsafe { lua.create_c_function(function) }
+}
+
+unsafe extern "C-unwind" fn protect(state: *mut lua_State) -> c_int {
+    Stack(state).set_protected(1, true);
+    1
+}
+
+unsafe extern "C-unwind" fn unprotect(state: *mut lua_State) -> c_int {
+    Stack(state).set_protected(1, false);
+    1
 }
 
 /// A value that Lua keeps until it is dropped with [`forget`].

@@ -36,12 +36,14 @@ pub(crate) fn build(lua: &Lua, constants: Table) -> Result<Sandbox> {
     let registered = Registered::default();
     native.raw_set("register", register::function(lua, &registered)?)?;
     native.raw_set("libraries", libraries::all(lua)?)?;
+    native.raw_set("protect", raw::protecting(lua, true)?)?;
+    native.raw_set("unprotect", raw::protecting(lua, false)?)?;
     native.raw_set("is_end", lua.create_function(raise::is_end)?)?;
     add_random(lua, &native)?;
     let source: &[u8] = include_bytes!("sandbox.lua");
     let chunk = lua.load(source).set_name(OWN_CHUNK);
-    let (shown, globals, load_library) = chunk.call::<(Table, Table, Function)>(native)?;
-    lua.set_globals(shown)?;
+    let (globals, load_library) = chunk.call::<(Table, Function)>(native)?;
+    lua.set_globals(globals.clone())?;
     Ok(Sandbox {
         protection: protection(lua, handler, globals)?,
         load_library,
@@ -67,20 +69,9 @@ fn protection(lua: &Lua, handler: Function, globals: Table) -> Result<Kept> {
 }
 
 /// Compiles text; the message without a position of its own if it isn't Lua.
-///
-/// The collector stands still meanwhile: Lua 5.1.5 doesn't hold on to the name of a chunk that is
-/// being parsed (CVE-2025-49844). Its length is limited, since the lexer counts the equal signs of
-/// a long bracket in an `int` (CVE-2025-46819).
 pub(crate) fn compile(lua: &Lua, text: &[u8], name: &str) -> std::result::Result<Function, String> {
-    const MAX_TEXT: usize = 256 << 20;
-    if text.len() > MAX_TEXT {
-        return Err(format!("{name}: script is too long"));
-    }
-    lua.gc_stop();
     let chunk = lua.load(text).set_name(name).set_mode(ChunkMode::Text);
-    let compiled = chunk.into_function();
-    lua.gc_restart();
-    compiled.map_err(|error| match error {
+    chunk.into_function().map_err(|error| match error {
         mlua::Error::SyntaxError { message, .. } => message,
         other => other.to_string(),
     })
