@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use corosensei::stack::DefaultStack;
+use foldhash::fast::RandomState;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, Result, StdLib, Table, Value};
 use protocol::Reply;
 
@@ -26,7 +27,7 @@ pub struct Interpreter {
     lua: Lua,
     calls: Rc<RefCell<Calls>>,
     sandbox: Sandbox,
-    compiled: HashMap<Sha, Kept>,
+    compiled: HashMap<Sha, Kept, RandomState>,
     /// What the run has come to that ended last.
     returned: Rc<RefCell<Returned>>,
     /// The stack that the last run has left.
@@ -94,7 +95,7 @@ impl Interpreter {
             calls: raw::memory(&lua),
             lua,
             sandbox,
-            compiled: HashMap::new(),
+            compiled: HashMap::default(),
             returned: Rc::default(),
             stack: None,
             paused: None,
