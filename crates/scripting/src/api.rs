@@ -1,55 +1,29 @@
 //! The functions of the table `redis`.
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-
-use commands::OwnedArgs;
 use mlua::{Lua, MultiValue, Result, Table, Value};
-use protocol::number::format_double;
 
-use crate::from_reply::{error_table, to_lua};
+use crate::call::{Call, Calls, MayRun, ProtectedCall};
+use crate::from_reply::error_table;
 use crate::host::{LogLevel, with_host};
 use crate::raise;
+use crate::raw;
 use crate::script::sha;
 
 /// What a function returns.
 type Answer = Result<Value>;
 
-/// What the functions remember during a run.
-#[derive(Debug, Default)]
-pub(crate) struct Api {
-    /// Whether commands are to answer in RESP3 (`redis.setresp`).
-    pub(crate) resp3: Cell<bool>,
-    scratch: RefCell<Scratch>,
-}
-
-/// Memory for the arguments and the reply of a command.
-#[derive(Debug, Default)]
-struct Scratch {
-    args: OwnedArgs,
-    reply: Vec<u8>,
-}
-
-/// Longest reply whose memory is kept for the next one.
-const KEPT_BYTES: usize = 64 << 10;
-
-const NO_ARGS: &str = "Please specify at least one argument for this redis lib call";
-const OUTSIDE_A_RUN: &str = "redis.call/pcall can only be called inside a script invocation";
-const BAD_ARGS: &str = "Lua redis lib command arguments must be strings or integers";
 /// Bits of `redis.REPL_ALL`.
 const REPL_ALL: i64 = 3;
 
 /// The functions by name, for the sandbox to wrap.
-pub(crate) fn functions(lua: &Lua, api: &Rc<Api>) -> Result<Table> {
+pub(crate) fn functions(lua: &Lua) -> Result<Table> {
     let table = lua.create_table()?;
-    let add = |name: &str, run: fn(&Lua, &Api, MultiValue) -> Answer| {
-        let api = Rc::clone(api);
-        let run = move |lua: &Lua, args: MultiValue| run(lua, &api, args);
+    table.raw_set("call", raw::function::<Call>(lua)?)?;
+    table.raw_set("pcall", raw::function::<ProtectedCall>(lua)?)?;
+    table.raw_set("acl_check_cmd", raw::function::<MayRun>(lua)?)?;
+    let add = |name: &str, run: fn(&Lua, MultiValue) -> Answer| {
         table.raw_set(name, lua.create_function(run)?)
     };
-    add("call", call)?;
-    add("pcall", pcall)?;
-    add("acl_check_cmd", acl_check_cmd)?;
     add("log", log)?;
     add("sha1hex", sha1hex)?;
     add("setresp", setresp)?;
@@ -59,58 +33,7 @@ pub(crate) fn functions(lua: &Lua, api: &Rc<Api>) -> Result<Table> {
     Ok(table)
 }
 
-/// `redis.call`: runs a command; an error it answers with is raised.
-fn call(lua: &Lua, api: &Api, args: MultiValue) -> Answer {
-    let mut scratch = api.scratch.borrow_mut();
-    let Scratch { args: owned, reply } = &mut *scratch;
-    read_args(&args, owned)?;
-    // Their places in the interpreter are free again before the reply needs some.
-    drop(args);
-    reply.clear();
-    let resp3 = api.resp3.get();
-    with_host(|host| host.call(owned.borrow(), resp3, reply))
-        .ok_or_else(|| raise::table(OUTSIDE_A_RUN))?;
-    let answer = match reply.strip_prefix(b"-") {
-        Some(error) => Err(raise::from_command(error)),
-        None => to_lua(lua, reply),
-    };
-    if reply.capacity() > KEPT_BYTES {
-        *reply = Vec::new();
-    }
-    answer
-}
-
-/// `redis.pcall`: runs a command; an error is returned.
-fn pcall(lua: &Lua, api: &Api, args: MultiValue) -> Answer {
-    call(lua, api, args).or_else(|error| raise::caught(lua, Value::Error(Box::new(error))))
-}
-
-fn read_args(args: &MultiValue, owned: &mut OwnedArgs) -> Result<()> {
-    owned.clear(KEPT_BYTES);
-    for arg in args {
-        match arg {
-            Value::String(bytes) => owned.push(&bytes.as_bytes()),
-            Value::Integer(number) => owned.push(format_double(*number as f64).as_bytes()),
-            Value::Number(number) => owned.push(format_double(*number).as_bytes()),
-            _ => return Err(raise::table(BAD_ARGS)),
-        }
-    }
-    if args.is_empty() {
-        return Err(raise::table(NO_ARGS));
-    }
-    Ok(())
-}
-
-fn acl_check_cmd(_: &Lua, api: &Api, args: MultiValue) -> Answer {
-    let mut scratch = api.scratch.borrow_mut();
-    read_args(&args, &mut scratch.args)?;
-    with_host(|host| host.may_run(scratch.args.borrow()))
-        .flatten()
-        .map(Value::Boolean)
-        .ok_or_else(|| raise::table("Invalid command passed to redis.acl_check_cmd()"))
-}
-
-fn log(_: &Lua, _: &Api, args: MultiValue) -> Answer {
+fn log(_: &Lua, args: MultiValue) -> Answer {
     if args.len() < 2 {
         return Err(raise::table("redis.log() requires two arguments or more."));
     }
@@ -129,7 +52,7 @@ fn log(_: &Lua, _: &Api, args: MultiValue) -> Answer {
     Ok(Value::Nil)
 }
 
-fn sha1hex(lua: &Lua, _: &Api, args: MultiValue) -> Answer {
+fn sha1hex(lua: &Lua, args: MultiValue) -> Answer {
     if args.len() != 1 {
         return Err(raise::table("wrong number of arguments"));
     }
@@ -137,19 +60,21 @@ fn sha1hex(lua: &Lua, _: &Api, args: MultiValue) -> Answer {
     Ok(Value::String(lua.create_string(digits)?))
 }
 
-fn setresp(_: &Lua, api: &Api, args: MultiValue) -> Answer {
+fn setresp(lua: &Lua, args: MultiValue) -> Answer {
     if args.len() != 1 {
         return Err(raise::table("redis.setresp() requires one argument."));
     }
     match args[0].as_number_lenient().map(|version| version as i64) {
-        Some(version @ (2 | 3)) => api.resp3.set(version == 3),
+        Some(version @ (2 | 3)) => {
+            raw::memory::<Calls>(lua).borrow_mut().resp3 = version == 3;
+        }
         _ => return Err(raise::table("RESP version must be 2 or 3.")),
     }
     Ok(Value::Nil)
 }
 
 /// What a script changes always goes to the log, so this only checks what it is given.
-fn set_repl(_: &Lua, _: &Api, args: MultiValue) -> Answer {
+fn set_repl(_: &Lua, args: MultiValue) -> Answer {
     if args.len() != 1 {
         return Err(raise::table("redis.set_repl() requires two arguments."));
     }
@@ -161,7 +86,7 @@ fn set_repl(_: &Lua, _: &Api, args: MultiValue) -> Answer {
     Ok(Value::Nil)
 }
 
-fn error_reply(lua: &Lua, _: &Api, args: MultiValue) -> Answer {
+fn error_reply(lua: &Lua, args: MultiValue) -> Answer {
     let (1, Some(Value::String(text))) = (args.len(), args.front()) else {
         return wrong_reply(lua);
     };
@@ -173,10 +98,10 @@ fn error_reply(lua: &Lua, _: &Api, args: MultiValue) -> Answer {
     } else {
         [b"ERR ", bare].concat()
     };
-    Ok(Value::Table(error_table(lua, &text, false)?))
+    Ok(Value::Table(error_table(lua, &text)?))
 }
 
-fn status_reply(lua: &Lua, _: &Api, args: MultiValue) -> Answer {
+fn status_reply(lua: &Lua, args: MultiValue) -> Answer {
     let (1, Some(text @ Value::String(_))) = (args.len(), args.front()) else {
         return wrong_reply(lua);
     };
@@ -187,7 +112,7 @@ fn status_reply(lua: &Lua, _: &Api, args: MultiValue) -> Answer {
 
 fn wrong_reply(lua: &Lua) -> Answer {
     let text = b"ERR wrong number or type of arguments";
-    Ok(Value::Table(error_table(lua, text, false)?))
+    Ok(Value::Table(error_table(lua, text)?))
 }
 
 /// A string or a number as Lua itself would write it.

@@ -4,7 +4,7 @@
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
-use mlua::{Result, Value, VmState};
+use mlua::VmState;
 use scoped_tls_hkt::scoped_thread_local;
 
 use crate::host::{Host, LogLevel, Tick, provide, with_host};
@@ -16,8 +16,8 @@ const STACK_BYTES: usize = 4 << 20;
 
 scoped_thread_local!(static YIELDER: Yielder<(), ()>);
 
-/// What a call returns: whether it went well, and a value or an error.
-type Returned = Result<(bool, Value)>;
+/// What a call returns: a message if even what catches errors has failed.
+type Returned = Result<(), String>;
 
 /// See the module.
 pub(crate) struct Fiber(Coroutine<(), (), Returned, DefaultStack>);
@@ -60,7 +60,7 @@ impl Fiber {
 }
 
 /// Asks the host what is to become of the call that runs; called by Lua now and then.
-pub(crate) fn tick() -> Result<VmState> {
+pub(crate) fn tick() -> mlua::Result<VmState> {
     loop {
         match with_host(|host| host.tick()) {
             None | Some(Tick::GoOn) => return Ok(VmState::Continue),

@@ -1,97 +1,126 @@
 //! What a command has replied, as a Lua value.
 
-use mlua::{Lua, Result, Table, Value};
+use mlua::{Lua, Result, Table};
 use protocol::number;
 
-/// The Lua value of the reply that `bytes` begin with.
-pub(crate) fn to_lua(lua: &Lua, bytes: &[u8]) -> Result<Value> {
+use crate::raw::Stack;
+
+/// Pushes the Lua value of the reply that `bytes` begin with.
+pub(crate) fn push_reply(stack: &mut Stack, bytes: &[u8]) {
     let mut rest = bytes;
-    value(lua, &mut rest)
+    push_next(stack, &mut rest);
 }
 
-/// An error as scripts see it; `counted` if the statistics know of it already.
-pub(crate) fn error_table(lua: &Lua, text: &[u8], counted: bool) -> Result<Table> {
+/// An error as scripts see it, of which the statistics don't know yet.
+pub(crate) fn error_table(lua: &Lua, text: &[u8]) -> Result<Table> {
     let table = lua.create_table_with_capacity(0, 4)?;
     table.raw_set("err", lua.create_string(text)?)?;
-    if counted {
-        table.raw_set("ignore_error_stats_update", true)?;
-    }
     Ok(table)
 }
 
-fn value(lua: &Lua, rest: &mut &[u8]) -> Result<Value> {
+/// The field of an error that the statistics know of.
+pub(crate) const COUNTED: &str = "ignore_error_stats_update";
+
+/// Places of the stack that one reply takes beside those of its parts.
+const PLACES: i32 = 4;
+
+fn push_next(stack: &mut Stack, rest: &mut &[u8]) {
     let (kind, line) = take_line(rest);
-    Ok(match kind {
-        b'+' => field(lua, "ok", Value::String(lua.create_string(line)?))?,
-        b'-' => Value::Table(error_table(lua, line, true)?),
-        b':' => Value::Number(length(line) as f64),
-        b'$' => match length(line) {
-            -1 => Value::Boolean(false),
-            len => Value::String(lua.create_string(take_bytes(rest, len))?),
-        },
-        b'*' => match length(line) {
-            -1 => Value::Boolean(false),
-            len => Value::Table(array(lua, rest, len)?),
-        },
-        b'#' => Value::Boolean(line == b"t"),
+    match kind {
+        b'$' | b'*' if line == b"-1" => stack.push_bool(false),
+        b'$' => stack.push_bytes(take_bytes(rest, length(line))),
+        b':' => stack.push_number(number::parse_i64(line).unwrap_or(0) as f64),
+        b'+' => push_field(stack, b"ok", |stack| stack.push_bytes(line)),
+        b'-' => push_error(stack, line, true),
+        b'*' => push_array(stack, rest, length(line)),
+        b'#' => stack.push_bool(line == b"t"),
         b',' => {
             let double = std::str::from_utf8(line).ok().and_then(|t| t.parse().ok());
-            field(lua, "double", Value::Number(double.unwrap_or(f64::NAN)))?
+            push_field(stack, b"double", |stack| {
+                stack.push_number(double.unwrap_or(f64::NAN));
+            });
         }
-        b'(' => field(lua, "big_number", Value::String(lua.create_string(line)?))?,
-        b'=' => verbatim(lua, take_bytes(rest, length(line)))?,
-        b'%' => map(lua, rest, length(line))?,
-        b'~' => set(lua, rest, length(line))?,
+        b'(' => push_field(stack, b"big_number", |stack| stack.push_bytes(line)),
+        b'=' => {
+            let bytes = take_bytes(rest, length(line));
+            push_field(stack, b"verbatim_string", |stack| {
+                push_verbatim(stack, bytes);
+            });
+        }
+        b'%' => push_field(stack, b"map", |stack| push_map(stack, rest, length(line))),
+        b'~' => push_field(stack, b"set", |stack| push_set(stack, rest, length(line))),
         b'|' => {
             for _ in 0..2 * length(line) {
-                value(lua, rest)?;
+                push_next(stack, rest);
+                stack.pop();
             }
-            value(lua, rest)?
+            push_next(stack, rest);
         }
         // Null, written as a line of its own. No command of a script answers with anything else.
-        _ => Value::Nil,
-    })
+        _ => stack.push_nil(),
+    }
 }
 
-/// A table with one field.
-fn field(lua: &Lua, name: &str, value: Value) -> Result<Value> {
-    let table = lua.create_table_with_capacity(0, 1)?;
-    table.raw_set(name, value)?;
-    Ok(Value::Table(table))
+/// Pushes an error as scripts see it; `counted` if the statistics know of it already.
+pub(crate) fn push_error(stack: &mut Stack, text: &[u8], counted: bool) {
+    stack.push_table(0, 4);
+    stack.push_bytes(b"err");
+    stack.push_bytes(text);
+    stack.set_field();
+    if counted {
+        stack.push_bytes(COUNTED.as_bytes());
+        stack.push_bool(true);
+        stack.set_field();
+    }
 }
 
-fn array(lua: &Lua, rest: &mut &[u8], len: i64) -> Result<Table> {
-    let table = lua.create_table_with_capacity(len.max(0) as usize, 0)?;
+/// Pushes a table with one field.
+#[inline]
+fn push_field(stack: &mut Stack, name: &[u8], push_value: impl FnOnce(&mut Stack)) {
+    stack.push_table(0, 1);
+    stack.push_bytes(name);
+    push_value(stack);
+    stack.set_field();
+}
+
+fn push_array(stack: &mut Stack, rest: &mut &[u8], len: usize) {
+    stack.reserve(PLACES);
+    stack.push_table(len, 0);
     for at in 1..=len {
-        table.raw_set(at, value(lua, rest)?)?;
+        push_next(stack, rest);
+        stack.set_element(at as i32);
     }
-    Ok(table)
 }
 
-fn map(lua: &Lua, rest: &mut &[u8], len: i64) -> Result<Value> {
-    let table = lua.create_table()?;
+fn push_map(stack: &mut Stack, rest: &mut &[u8], len: usize) {
+    stack.reserve(PLACES);
+    stack.push_table(0, 0);
     for _ in 0..len {
-        let (key, value) = (value(lua, rest)?, value(lua, rest)?);
-        table.raw_set(key, value)?;
+        push_next(stack, rest);
+        push_next(stack, rest);
+        stack.set_field();
     }
-    field(lua, "map", Value::Table(table))
 }
 
-fn set(lua: &Lua, rest: &mut &[u8], len: i64) -> Result<Value> {
-    let table = lua.create_table()?;
+fn push_set(stack: &mut Stack, rest: &mut &[u8], len: usize) {
+    stack.reserve(PLACES);
+    stack.push_table(0, 0);
     for _ in 0..len {
-        table.raw_set(value(lua, rest)?, true)?;
+        push_next(stack, rest);
+        stack.push_bool(true);
+        stack.set_field();
     }
-    field(lua, "set", Value::Table(table))
 }
 
-fn verbatim(lua: &Lua, bytes: &[u8]) -> Result<Value> {
+fn push_verbatim(stack: &mut Stack, bytes: &[u8]) {
     let (format, text) = bytes.split_at(bytes.len().min(3));
-    let table = lua.create_table()?;
-    table.raw_set("format", lua.create_string(format)?)?;
-    let text = text.strip_prefix(b":").unwrap_or(text);
-    table.raw_set("string", lua.create_string(text)?)?;
-    field(lua, "verbatim_string", Value::Table(table))
+    stack.push_table(0, 2);
+    stack.push_bytes(b"format");
+    stack.push_bytes(format);
+    stack.set_field();
+    stack.push_bytes(b"string");
+    stack.push_bytes(text.strip_prefix(b":").unwrap_or(text));
+    stack.set_field();
 }
 
 /// The kind of the next reply and what stands behind it in its line.
@@ -107,13 +136,15 @@ fn take_line<'a>(rest: &mut &'a [u8]) -> (u8, &'a [u8]) {
 }
 
 /// The next `len` bytes; a line's end follows them.
-fn take_bytes<'a>(rest: &mut &'a [u8], len: i64) -> &'a [u8] {
-    let len = (len.max(0) as usize).min(rest.len());
+fn take_bytes<'a>(rest: &mut &'a [u8], len: usize) -> &'a [u8] {
+    let len = len.min(rest.len());
     let bytes = &rest[..len];
     *rest = rest.get(len + 2..).unwrap_or_default();
     bytes
 }
 
-fn length(line: &[u8]) -> i64 {
-    number::parse_i64(line).unwrap_or(0)
+/// How many bytes or parts there are; none if it doesn't say so.
+fn length(line: &[u8]) -> usize {
+    let len = number::parse_i64(line).unwrap_or(0);
+    len.max(0) as usize
 }

@@ -1,36 +1,41 @@
 //! One thread's interpreter: compiles scripts once, runs them, and makes replies of what they
 //! return.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use corosensei::stack::DefaultStack;
-use mlua::{Function, HookTriggers, Lua, LuaOptions, LuaString, Result, StdLib, Table, Value};
+use foldhash::fast::RandomState;
+use mlua::{Function, HookTriggers, Lua, LuaOptions, Result, StdLib, Table, Value};
 use protocol::Reply;
 
-use crate::api::Api;
+use crate::call::Calls;
+use crate::enter::{self, Raised, Returned};
 use crate::fiber::{self, Fiber, Reached};
 use crate::host::{Host, LogLevel, Tick, provide};
 use crate::library::{Callee, Library, LibraryError, parse_metadata};
+use crate::raise;
+use crate::raw::{self, Kept};
 use crate::sandbox::{self, Sandbox};
 use crate::script::{Script, Sha};
-use crate::to_reply::{Fields, Writer};
 
 /// See the module.
 pub struct Interpreter {
     lua: Lua,
-    api: Rc<Api>,
+    calls: Rc<RefCell<Calls>>,
     sandbox: Sandbox,
-    fields: Fields,
-    compiled: HashMap<Sha, Function>,
+    compiled: HashMap<Sha, Kept, RandomState>,
+    /// What the run has come to that ended last.
+    returned: Rc<RefCell<Returned>>,
     /// The stack that the last run has left.
     stack: Option<DefaultStack>,
     /// A run that was put aside, and what it runs.
     paused: Option<(Fiber, Callee)>,
     /// The functions of the libraries that this interpreter has loaded.
-    libraries: Vec<(Weak<Library>, HashMap<String, Function>)>,
+    libraries: Vec<(Weak<Library>, HashMap<String, Kept>)>,
 }
 
 impl std::fmt::Debug for Interpreter {
@@ -72,6 +77,8 @@ const INSTRUCTIONS: u32 = 100_000;
 const CHUNK: &str = "@user_script";
 /// The name of a library's chunk.
 const LIBRARY_CHUNK: &str = "@user_function";
+/// Longest reply of a script whose memory is kept for the next one.
+const KEPT_BYTES: usize = 64 << 10;
 /// How long a library may take to load.
 const LOAD_LIMIT: Duration = Duration::from_millis(500);
 
@@ -81,16 +88,15 @@ impl Interpreter {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let options = LuaOptions::new().catch_rust_panics(false);
         let lua = Lua::new_with(libraries, options)?;
-        let api = Rc::new(Api::default());
-        let sandbox = sandbox::build(&lua, &api, constants(&lua, version)?)?;
+        let sandbox = sandbox::build(&lua, constants(&lua, version)?)?;
         let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS);
         lua.set_global_hook(triggers, |_, _| fiber::tick())?;
         Ok(Self {
-            fields: Fields::new(&lua)?,
+            calls: raw::memory(&lua),
             lua,
-            api,
             sandbox,
-            compiled: HashMap::new(),
+            compiled: HashMap::default(),
+            returned: Rc::default(),
             stack: None,
             paused: None,
             libraries: Vec::new(),
@@ -104,7 +110,9 @@ impl Interpreter {
 
     /// Forgets all compiled scripts.
     pub fn flush(&mut self) {
-        self.compiled.clear();
+        for (_, function) in self.compiled.drain() {
+            raw::forget(&self.lua, function);
+        }
     }
 
     /// Whether a script compiles; the text of the error if not.
@@ -116,8 +124,8 @@ impl Interpreter {
     pub fn run<'k>(
         &mut self,
         callee: &Callee,
-        keys: impl Iterator<Item = &'k [u8]>,
-        args: impl Iterator<Item = &'k [u8]>,
+        mut keys: impl ExactSizeIterator<Item = &'k [u8]>,
+        mut args: impl ExactSizeIterator<Item = &'k [u8]>,
         host: &mut dyn Host,
         reply: &mut Reply<'_>,
     ) -> Progress {
@@ -130,12 +138,14 @@ impl Interpreter {
             Ok(function) => function,
             Err(error) => return Progress::Ended(failed(error.into_bytes())),
         };
-        self.api.resp3.set(false);
-        let run = match callee {
-            Callee::Script(_) => self.sandbox.run.clone(),
-            Callee::Function(..) => self.sandbox.call.clone(),
-        };
-        match self.fiber(run, function, keys, args) {
+        let is_function = callee.is_function();
+        self.calls.borrow_mut().resp3 = false;
+        let protection = self.sandbox.protection;
+        let given = raw::protected(&self.lua, protection, function, &mut |stack| {
+            enter::give(stack, is_function, [&mut keys, &mut args]);
+        });
+        let begun = given.and_then(|()| self.fiber(function, is_function, reply.is_resp3()));
+        match begun {
             Ok(fiber) => self.go_on(fiber, callee.clone(), host, reply),
             Err(error) => Progress::Ended(failed(format!("ERR {error}").into_bytes())),
         }
@@ -147,20 +157,28 @@ impl Interpreter {
         self.go_on(fiber, callee, host, reply)
     }
 
-    fn fiber<'k>(
+    /// A call that has not begun of a function whose keys and arguments are given.
+    fn fiber(
         &mut self,
-        run: Function,
-        function: Function,
-        keys: impl Iterator<Item = &'k [u8]>,
-        args: impl Iterator<Item = &'k [u8]>,
-    ) -> Result<Fiber> {
-        let keys = self.lua.create_sequence_from(keys.map(LuaString::wrap))?;
-        let args = self.lua.create_sequence_from(args.map(LuaString::wrap))?;
+        function: Kept,
+        is_function: bool,
+        client_resp3: bool,
+    ) -> std::result::Result<Fiber, String> {
         let stack = match self.stack.take() {
             Some(stack) => stack,
-            None => fiber::new_stack()?,
+            None => fiber::new_stack().map_err(|error| error.to_string())?,
         };
-        Ok(Fiber::new(stack, move || run.call((function, keys, args))))
+        let (lua, protection) = (self.lua.clone(), self.sandbox.protection);
+        let (calls, returned) = (Rc::clone(&self.calls), Rc::clone(&self.returned));
+        Ok(Fiber::new(stack, move || {
+            let mut returned = returned.borrow_mut();
+            returned.bytes.clear();
+            returned.failure = None;
+            raw::protected(&lua, protection, function, &mut |stack| {
+                let resp3 = || calls.borrow().resp3;
+                enter::call(stack, is_function, resp3, (&mut *returned, client_resp3));
+            })
+        }))
     }
 
     fn go_on(
@@ -170,18 +188,36 @@ impl Interpreter {
         host: &mut dyn Host,
         reply: &mut Reply<'_>,
     ) -> Progress {
-        let returned = match fiber.run(host) {
+        match fiber.run(host) {
             Reached::Pause(fiber) => {
                 self.paused = Some((fiber, callee));
-                return Progress::Paused;
+                Progress::Paused
             }
-            Reached::End(returned, stack) => {
+            Reached::End(Ok(()), stack) => {
                 self.stack = Some(stack);
-                returned
+                Progress::Ended(self.answer(callee.name(), reply))
             }
+            Reached::End(Err(error), stack) => {
+                self.stack = Some(stack);
+                Progress::Ended(failed(format!("ERR {error}").into_bytes()))
+            }
+        }
+    }
+
+    /// Answers with what a run has come to.
+    fn answer(&self, name: &str, reply: &mut Reply<'_>) -> Ended {
+        let mut returned = self.returned.borrow_mut();
+        let Returned { bytes, failure } = &mut *returned;
+        let ended = match failure.take() {
+            None => {
+                reply.raw(bytes);
+                Ended::Replied
+            }
+            Some(raised) => Ended::Failed(failure_of(bytes, name, raised)),
         };
-        let ended = returned.and_then(|(ok, value)| self.answer(callee.name(), ok, &value, reply));
-        Progress::Ended(ended.unwrap_or_else(|error| failed(format!("ERR {error}").into_bytes())))
+        bytes.clear();
+        bytes.shrink_to(KEPT_BYTES);
+        ended
     }
 
     /// Loads a library to see what is in it.
@@ -199,6 +235,8 @@ impl Interpreter {
         let mut callbacks = HashMap::new();
         let mut functions = Vec::new();
         for (info, callback) in registered {
+            let callback = raw::keep(&self.lua, callback);
+            let callback = callback.map_err(|error| LibraryError::Run(error.to_string()))?;
             callbacks.insert(info.name.clone(), callback);
             functions.push(info);
         }
@@ -220,70 +258,47 @@ impl Interpreter {
         let ran: Result<(bool, Value)> = provide(&mut host, || load.call(function));
         match ran {
             Ok((true, _)) => Ok(()),
-            Ok((false, error)) => {
-                let failure = self.fields.failure(&error).ok().flatten();
-                let text = failure.map_or_else(Vec::new, |failure| failure.text);
-                Err(String::from_utf8_lossy(&text).into_owned())
-            }
+            Ok((false, error)) => Err(raise::text_of(&error)),
             Err(error) => Err(error.to_string()),
         }
     }
 
-    fn keep(&mut self, library: &Arc<Library>, callbacks: HashMap<String, Function>) {
-        self.libraries.retain(|(known, _)| known.strong_count() > 0);
+    fn keep(&mut self, library: &Arc<Library>, callbacks: HashMap<String, Kept>) {
+        let is_gone = |(known, _): &mut (Weak<Library>, _)| known.strong_count() == 0;
+        for (_, callbacks) in self.libraries.extract_if(.., is_gone) {
+            for function in callbacks.into_values() {
+                raw::forget(&self.lua, function);
+            }
+        }
         self.libraries.push((Arc::downgrade(library), callbacks));
     }
 
     /// The function at a place of a library, which another thread may have loaded.
-    fn function(
-        &mut self,
-        library: &Arc<Library>,
-        at: usize,
-    ) -> std::result::Result<Function, String> {
+    fn function(&mut self, library: &Arc<Library>, at: usize) -> std::result::Result<Kept, String> {
         let name = &library.functions[at].name;
         let is_it = |known: &Weak<Library>| std::ptr::eq(known.as_ptr(), Arc::as_ptr(library));
         if let Some((_, callbacks)) = self.libraries.iter().find(|(known, _)| is_it(known)) {
-            return Ok(callbacks[name].clone());
+            return Ok(callbacks[name]);
         }
         let again = self.load_library(&library.code);
         let again = again.map_err(|error| format!("ERR {error}"))?;
         let (_, callbacks) = self.libraries.pop().expect("just loaded");
         drop(again);
-        let found = callbacks.get(name).cloned();
+        let found = callbacks.get(name).copied();
         self.keep(library, callbacks);
         found.ok_or_else(|| "ERR Function not found".to_owned())
     }
 
-    fn compiled(&mut self, script: &Script) -> std::result::Result<Function, String> {
-        if let Some(function) = self.compiled.get(&script.sha) {
-            return Ok(function.clone());
+    fn compiled(&mut self, script: &Script) -> std::result::Result<Kept, String> {
+        if let Some(&function) = self.compiled.get(&script.sha) {
+            return Ok(function);
         }
         let function = sandbox::compile(&self.lua, script.body(), CHUNK)
             .map_err(|error| format!("ERR Error compiling script (new function): {error}"))?;
-        self.compiled.insert(script.sha, function.clone());
+        let function = raw::keep(&self.lua, function);
+        let function = function.map_err(|error| format!("ERR {error}"))?;
+        self.compiled.insert(script.sha, function);
         Ok(function)
-    }
-
-    /// Makes a reply of what a script has returned or raised.
-    fn answer(&self, name: &str, ok: bool, value: &Value, reply: &mut Reply<'_>) -> Result<Ended> {
-        if let Some(mut failure) = self.fields.failure(value)? {
-            if !ok {
-                add_position(&mut failure, name, value)?;
-            }
-            return Ok(Ended::Failed(failure));
-        }
-        if !ok {
-            return Ok(failed(b"ERR unknown error".to_vec()));
-        }
-        let resp3 = self.api.resp3.get();
-        let fields = &self.fields;
-        let mut writer = Writer {
-            fields,
-            resp3,
-            reply,
-        };
-        writer.write(value, 0)?;
-        Ok(Ended::Replied)
     }
 }
 
@@ -326,18 +341,17 @@ fn failed(text: Vec<u8>) -> Ended {
     })
 }
 
-/// Says in the text of an error where it was raised.
-fn add_position(failure: &mut Failure, name: &str, value: &Value) -> Result<()> {
-    let Value::Table(table) = value else {
-        return Ok(());
-    };
-    let (source, line): (Option<String>, Option<usize>) =
-        (table.raw_get("source")?, table.raw_get("line")?);
-    if let (Some(source), Some(line)) = (source, line) {
+/// An error with its text, in which it says where it was raised.
+fn failure_of(text: &[u8], name: &str, raised: Raised) -> Failure {
+    let mut text = text.to_vec();
+    if let Some((source, line)) = raised.place {
         let place = format!(" script: {name}, on {source}:{line}.");
-        failure.text.extend_from_slice(place.as_bytes());
+        text.extend_from_slice(place.as_bytes());
     }
-    Ok(())
+    Failure {
+        text,
+        is_counted: raised.is_counted,
+    }
 }
 
 fn constants(lua: &Lua, (major, minor, patch): (u8, u8, u8)) -> Result<Table> {

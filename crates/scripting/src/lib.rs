@@ -5,6 +5,8 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod api;
+mod call;
+mod enter;
 mod fiber;
 mod from_reply;
 mod host;
@@ -14,6 +16,7 @@ mod libraries;
 mod library;
 mod number;
 mod raise;
+mod raw;
 mod register;
 mod sandbox;
 mod script;

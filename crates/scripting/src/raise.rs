@@ -4,7 +4,7 @@
 //! values, so whatever catches errors (`pcall`, `xpcall`, `coroutine.resume`, the end of the
 //! script) turns it into one with [`caught`].
 
-use mlua::{Error, Lua, Result, Table, Value};
+use mlua::{Error, Lua, LuaString, Result, Table, Value};
 use thiserror::Error as ThisError;
 
 use crate::from_reply::error_table;
@@ -15,14 +15,9 @@ pub(crate) const OWN_CHUNK: &str = "=darner";
 /// See the module.
 #[derive(Clone, Debug, ThisError)]
 pub(crate) enum Raised {
-    /// A table as `redis.error_reply` makes it.
-    #[error("{}", String::from_utf8_lossy(text))]
-    Table {
-        /// The text, its code included.
-        text: Vec<u8>,
-        /// Whether the host has counted it.
-        counted: bool,
-    },
+    /// A table as `redis.error_reply` makes it, with this text.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Table(Vec<u8>),
     /// A message.
     #[error("{0}")]
     Message(String),
@@ -33,26 +28,12 @@ pub(crate) enum Raised {
 
 /// An error in a table, with the common code.
 pub(crate) fn table(text: &str) -> Error {
-    let text = format!("ERR {text}").into_bytes();
-    Error::external(Raised::Table {
-        text,
-        counted: false,
-    })
+    Error::external(Raised::Table(format!("ERR {text}").into_bytes()))
 }
 
 /// Ends the script: its own handlers don't get this.
 pub(crate) fn end(text: &'static str) -> Error {
     Error::external(Raised::End(text))
-}
-
-/// The error that a command has replied, without its `-`.
-pub(crate) fn from_command(reply: &[u8]) -> Error {
-    let end = reply.iter().position(|&byte| byte == b'\r');
-    let text = reply[..end.unwrap_or(reply.len())].to_vec();
-    Error::external(Raised::Table {
-        text,
-        counted: true,
-    })
 }
 
 /// A message with the position of the caller, as Lua's own functions raise it.
@@ -70,7 +51,7 @@ pub(crate) fn caught(lua: &Lua, error: Value) -> Result<Value> {
         return Ok(error);
     };
     Ok(match error.downcast_ref::<Raised>() {
-        Some(Raised::Table { text, counted }) => Value::Table(error_table(lua, text, *counted)?),
+        Some(Raised::Table(text)) => Value::Table(error_table(lua, text)?),
         Some(Raised::Message(text)) => Value::String(lua.create_string(text)?),
         Some(Raised::End(_)) => return Err(*error),
         None => Value::String(lua.create_string(error.to_string())?),
@@ -87,13 +68,13 @@ pub(crate) fn is_end(_: &Lua, error: Value) -> Result<bool> {
 pub(crate) fn uncaught(lua: &Lua, error: Value) -> Result<Table> {
     let table = match caught(lua, error) {
         Ok(Value::Table(table)) => table,
-        Ok(Value::Nil) => error_table(lua, b"ERR nil", false)?,
-        Ok(Value::String(text)) => error_table(lua, &[b"ERR ", &*text.as_bytes()].concat(), false)?,
-        Ok(other) => error_table(lua, format!("ERR {}", other.to_string()?).as_bytes(), false)?,
+        Ok(Value::Nil) => error_table(lua, b"ERR nil")?,
+        Ok(Value::String(text)) => error_table(lua, &[b"ERR ", &*text.as_bytes()].concat())?,
+        Ok(other) => error_table(lua, format!("ERR {}", other.to_string()?).as_bytes())?,
         Err(error) => {
             let text = error.downcast_ref::<Raised>().map(ToString::to_string);
             let text = format!("ERR {}", text.unwrap_or_default());
-            error_table(lua, text.as_bytes(), false)?
+            error_table(lua, text.as_bytes())?
         }
     };
     if let Some(position) = innermost(lua) {
@@ -101,6 +82,15 @@ pub(crate) fn uncaught(lua: &Lua, error: Value) -> Result<Table> {
         table.raw_set("line", position.line)?;
     }
     Ok(table)
+}
+
+/// The text in what [`uncaught`] has made of an error.
+pub(crate) fn text_of(error: &Value) -> String {
+    let Value::Table(table) = error else {
+        return String::new();
+    };
+    let text: Result<LuaString> = table.raw_get("err");
+    text.map_or_else(|_| String::new(), |text| text.to_string_lossy())
 }
 
 /// A place in a script.

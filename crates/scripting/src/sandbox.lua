@@ -1,29 +1,15 @@
 -- What scripts see: the globals of Redis 7 and nothing else, none of which they can change.
 --
--- A protected table is an empty one that looks up in the real one and refuses assignments. The
--- functions that look past metatables (rawset, next ...) are replaced by ones that know of that.
 -- Runs once for each interpreter, with the native functions as its argument.
 
 local native = ...
-local READONLY = 'Attempt to modify a readonly table'
 
-local error, type, rawset, rawget, next, pairs, select, tostring, pcall, xpcall, unpack =
-      error, type, rawset, rawget, next, pairs, select, tostring, pcall, xpcall, unpack
+local error, type, next, tostring, pcall, xpcall, setfenv =
+      error, type, next, tostring, pcall, xpcall, setfenv
 local collectgarbage = collectgarbage
 local getmetatable, setmetatable, concat = getmetatable, setmetatable, table.concat
 local compile, caught, is_end = native.compile, native.caught, native.is_end
-local real = setmetatable({}, {__mode = 'k'})   -- protected table -> what it stands for
-
-local function protect(table, shown_meta)
-  local shown = {}
-  local meta = {
-    __index = table,
-    __newindex = function() error(READONLY, 2) end,
-    __metatable = shown_meta or false,
-  }
-  real[shown] = table
-  return setmetatable(shown, meta), meta
-end
+local protect, unprotect = native.protect, native.unprotect
 
 -- What was caught, as a Lua value: native functions raise values of the binding's.
 local function results(ok, ...)
@@ -33,8 +19,10 @@ end
 
 local globals = {
   _VERSION = _VERSION, assert = assert, error = error,
-  gcinfo = gcinfo, ipairs = ipairs, rawequal = rawequal, select = select,
-  tonumber = tonumber, tostring = tostring, type = type,
+  gcinfo = gcinfo, getmetatable = getmetatable, ipairs = ipairs, next = next, pairs = pairs,
+  rawequal = rawequal, rawget = rawget, rawset = rawset, select = select,
+  setmetatable = setmetatable, tonumber = tonumber, tostring = tostring, type = type,
+  unpack = unpack,
   __redis__err__handler = native.handler,
 }
 for _, name in ipairs({'coroutine', 'math', 'string', 'table'}) do globals[name] = _G[name] end
@@ -75,35 +63,6 @@ function globals.load(read, name)
   return compile(concat(pieces), name or '=(load)')
 end
 
--- Lua 5.1 computes the number of values in an int, which can be made to overflow (CVE-2025-46817).
-function globals.unpack(list, first, last)
-  if not (first or last) then return unpack(list) end
-  if not ((last or #list) - (first or 1) < 7997) then error('too many results to unpack', 2) end
-  return unpack(list, first, last)
-end
-
-function globals.getmetatable(value) return getmetatable(value) or nil end
-
-function globals.setmetatable(table, meta)
-  if real[table] then error(READONLY, 0) end
-  return setmetatable(table, meta)
-end
-
-function globals.rawset(table, key, value)
-  if real[table] then error(READONLY, 0) end
-  return rawset(table, key, value)
-end
-
-function globals.rawget(table, key) return rawget(real[table] or table, key) end
-
-function globals.next(table, key) return next(real[table] or table, key) end
-
-function globals.pairs(table)
-  local hidden = real[table]
-  if not hidden then return pairs(table) end
-  return function(_, key) return next(hidden, key) end, table, nil
-end
-
 local redis = native.redis
 redis.breakpoint = function() return false end
 redis.debug = function() end
@@ -111,44 +70,44 @@ redis.replicate_commands = function() return true end
 for name, value in next, native.constants do redis[name] = value end
 globals.redis, globals.server = redis, redis
 
+-- What functions of libraries see: they have no KEYS and ARGV.
+local for_functions = {}
 for name, value in next, globals do
-  if type(value) == 'table' then globals[name] = real[value] or (protect(value)) end
+  for_functions[name] = value
+  if type(value) == 'table' then protect(value) end
 end
-globals.server = globals.redis
-
-local strings = getmetatable('')
-strings.__metatable = protect({__index = globals.string})
+protect(getmetatable(''))
 
 -- Only what isn't there costs a call.
-local strict = {__index = function(_, name)
+local function missing(_, name)
   error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
-end}
-setmetatable(globals, strict)
-local shown, shown_meta = protect(globals, protect({__index = strict.__index}))
-globals._G = shown
-
--- Runs a script.
-local function run(script, keys, argv)
-  globals.KEYS, globals.ARGV = keys, argv
-  return xpcall(script, native.handler)
 end
-
--- Runs a function of a library.
-local function call(run, keys, args)
-  return xpcall(function() return run(keys, args) end, native.handler)
-end
+local strict = protect({__index = missing})
+globals._G, globals.KEYS, globals.ARGV = globals, {}, {}
+protect(setmetatable(globals, strict))
 
 -- Loads a library: meanwhile there is nothing but a `redis` that can register functions.
 local loading = {register_function = native.register, log = redis.log}
 for name, value in next, native.constants do loading[name] = value end
-local registry = protect(setmetatable(loading, strict))
-local while_loading = setmetatable({redis = registry, server = registry, _G = shown}, strict)
+protect(setmetatable(loading, strict))
+local meta = {}
+local library_globals = protect(setmetatable({}, meta))
+for_functions._G = library_globals
+protect(setmetatable(for_functions, strict))
+local while_loading = {redis = loading, server = loading, _G = library_globals}
+protect(setmetatable(while_loading, strict))
+
+local function see(what)
+  unprotect(meta).__index = what
+  protect(meta)
+end
+see(for_functions)
 
 local function load_library(chunk)
-  shown_meta.__index = while_loading
-  local ok, err = xpcall(chunk, native.handler)
-  shown_meta.__index = globals
+  see(while_loading)
+  local ok, err = xpcall(setfenv(chunk, library_globals), native.handler)
+  see(for_functions)
   return ok, err
 end
 
-return shown, run, call, load_library
+return globals, load_library

@@ -6,17 +6,18 @@ use std::rc::Rc;
 use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 
-use crate::api::{self, Api};
+use crate::api;
+use crate::enter::constant;
 use crate::libraries;
 use crate::raise::{self, OWN_CHUNK};
+use crate::raw::{self, Kept};
 use crate::register::{self, Registered};
+use crate::to_reply::field;
 
 /// What the sandbox hands back.
 pub(crate) struct Sandbox {
-    /// Runs a script with KEYS and ARGV.
-    pub(crate) run: Function,
-    /// Runs a library's function with keys and arguments.
-    pub(crate) call: Function,
+    /// Where scripts and functions are called from, with the constants that `enter.rs` needs.
+    pub(crate) protection: Kept,
     /// Loads a library.
     pub(crate) load_library: Function,
     /// What the library that is loaded has registered.
@@ -24,46 +25,53 @@ pub(crate) struct Sandbox {
 }
 
 /// Makes the globals of scripts.
-pub(crate) fn build(lua: &Lua, api: &Rc<Api>, constants: Table) -> Result<Sandbox> {
+pub(crate) fn build(lua: &Lua, constants: Table) -> Result<Sandbox> {
     let native = lua.create_table()?;
-    native.raw_set("redis", api::functions(lua, api)?)?;
+    native.raw_set("redis", api::functions(lua)?)?;
     native.raw_set("constants", constants)?;
-    native.raw_set("handler", lua.create_function(raise::uncaught)?)?;
+    let handler = lua.create_function(raise::uncaught)?;
+    native.raw_set("handler", &handler)?;
     native.raw_set("caught", lua.create_function(raise::caught)?)?;
     native.raw_set("compile", lua.create_function(compile_text)?)?;
     let registered = Registered::default();
     native.raw_set("register", register::function(lua, &registered)?)?;
     native.raw_set("libraries", libraries::all(lua)?)?;
+    native.raw_set("protect", raw::protecting(lua, true)?)?;
+    native.raw_set("unprotect", raw::protecting(lua, false)?)?;
     native.raw_set("is_end", lua.create_function(raise::is_end)?)?;
     add_random(lua, &native)?;
     let source: &[u8] = include_bytes!("sandbox.lua");
     let chunk = lua.load(source).set_name(OWN_CHUNK);
-    let (globals, run, call, load_library) =
-        chunk.call::<(Table, Function, Function, Function)>(native)?;
-    lua.set_globals(globals)?;
+    let (globals, load_library) = chunk.call::<(Table, Function)>(native)?;
+    lua.set_globals(globals.clone())?;
     Ok(Sandbox {
-        run,
-        call,
+        protection: protection(lua, handler, globals)?,
         load_library,
         registered,
     })
 }
 
-/// Compiles text; the message without a position of its own if it isn't Lua.
-///
-/// The collector stands still meanwhile: Lua 5.1.5 doesn't hold on to the name of a chunk that is
-/// being parsed (CVE-2025-49844). Its length is limited, since the lexer counts the equal signs of
-/// a long bracket in an `int` (CVE-2025-46819).
-pub(crate) fn compile(lua: &Lua, text: &[u8], name: &str) -> std::result::Result<Function, String> {
-    const MAX_TEXT: usize = 256 << 20;
-    if text.len() > MAX_TEXT {
-        return Err(format!("{name}: script is too long"));
+/// See [`Sandbox::protection`].
+fn protection(lua: &Lua, handler: Function, globals: Table) -> Result<Kept> {
+    let mut constants = MultiValue::new();
+    for name in field::NAMES {
+        constants.push_back(Value::String(lua.create_string(name)?));
     }
-    lua.gc_stop();
+    debug_assert_eq!(constants.len() as i32 + 1, constant::HANDLER);
+    constants.push_back(Value::Function(handler));
+    constants.push_back(Value::Table(globals));
+    constants.push_back(Value::Table(lua.create_table()?));
+    for name in ["KEYS", "ARGV"] {
+        constants.push_back(Value::String(lua.create_string(name)?));
+    }
+    debug_assert_eq!(constants.len() as i32, constant::ARGV);
+    raw::protection(lua, constants)
+}
+
+/// Compiles text; the message without a position of its own if it isn't Lua.
+pub(crate) fn compile(lua: &Lua, text: &[u8], name: &str) -> std::result::Result<Function, String> {
     let chunk = lua.load(text).set_name(name).set_mode(ChunkMode::Text);
-    let compiled = chunk.into_function();
-    lua.gc_restart();
-    compiled.map_err(|error| match error {
+    chunk.into_function().map_err(|error| match error {
         mlua::Error::SyntaxError { message, .. } => message,
         other => other.to_string(),
     })

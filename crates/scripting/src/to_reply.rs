@@ -1,169 +1,177 @@
 //! What a script returns, as a reply.
 
-use mlua::{Lua, LuaString, Result, Table, Value};
 use protocol::Reply;
 
-use crate::interpreter::Failure;
+use crate::raw::{Kind, Stack};
 
 /// How deep the tables of a reply may lie in each other.
 const MAX_DEPTH: usize = 1000;
 
-/// The fields that tell what a table stands for, once for the interpreter's life.
-#[derive(Debug)]
-pub(crate) struct Fields {
-    err: LuaString,
-    ok: LuaString,
-    double: LuaString,
-    map: LuaString,
-    set: LuaString,
-    big_number: LuaString,
-    verbatim: LuaString,
+/// Places of the stack that a table takes beside those of its parts.
+const PLACES: i32 = 6;
+
+/// Numbers of the constants (see [`Stack::push_constant`]) that are names of fields.
+pub(crate) mod field {
+    /// The names, the first of which has number `FIRST`.
+    pub(crate) const NAMES: [&str; 12] = [
+        "err",
+        "ok",
+        "double",
+        "map",
+        "set",
+        "big_number",
+        "verbatim_string",
+        "format",
+        "string",
+        "source",
+        "line",
+        crate::from_reply::COUNTED,
+    ];
+    pub(crate) const FIRST: i32 = 1;
+    pub(crate) const ERR: i32 = FIRST;
+    pub(crate) const OK: i32 = FIRST + 1;
+    pub(crate) const DOUBLE: i32 = FIRST + 2;
+    pub(crate) const MAP: i32 = FIRST + 3;
+    pub(crate) const SET: i32 = FIRST + 4;
+    pub(crate) const BIG_NUMBER: i32 = FIRST + 5;
+    pub(crate) const VERBATIM: i32 = FIRST + 6;
+    pub(crate) const FORMAT: i32 = FIRST + 7;
+    pub(crate) const STRING: i32 = FIRST + 8;
+    pub(crate) const SOURCE: i32 = FIRST + 9;
+    pub(crate) const LINE: i32 = FIRST + 10;
+    pub(crate) const COUNTED: i32 = FIRST + 11;
+    /// The number of the first constant after these.
+    pub(crate) const END: i32 = FIRST + NAMES.len() as i32;
 }
 
-impl Fields {
-    pub(crate) fn new(lua: &Lua) -> Result<Self> {
-        Ok(Self {
-            err: lua.create_string("err")?,
-            ok: lua.create_string("ok")?,
-            double: lua.create_string("double")?,
-            map: lua.create_string("map")?,
-            set: lua.create_string("set")?,
-            big_number: lua.create_string("big_number")?,
-            verbatim: lua.create_string("verbatim_string")?,
-        })
-    }
-
-    /// The failure that a table stands for; `None` if it stands for none.
-    pub(crate) fn failure(&self, value: &Value) -> Result<Option<Failure>> {
-        let Value::Table(table) = value else {
-            return Ok(None);
-        };
-        let Value::String(text) = table.raw_get(&self.err)? else {
-            return Ok(None);
-        };
-        let text = text.as_bytes();
-        let text = text.strip_prefix(b"-").unwrap_or(&text).to_vec();
-        let is_counted = table.raw_get("ignore_error_stats_update")?;
-        Ok(Some(Failure { text, is_counted }))
-    }
-}
-
-/// Writes values as replies.
+/// Writes values as replies. See `raw.rs` for what this code has to mind.
 pub(crate) struct Writer<'a, 'r> {
-    pub(crate) fields: &'a Fields,
+    pub(crate) stack: &'a mut Stack,
     /// Whether the script has asked for RESP3.
     pub(crate) resp3: bool,
     pub(crate) reply: &'a mut Reply<'r>,
 }
 
 impl Writer<'_, '_> {
-    /// Appends a value.
-    pub(crate) fn write(&mut self, value: &Value, depth: usize) -> Result<()> {
-        match value {
-            Value::String(bytes) => self.reply.bulk(&bytes.as_bytes()),
-            Value::Integer(number) => self.reply.int(*number),
-            Value::Number(number) => self.reply.int(truncate(*number)),
-            Value::Boolean(truth) if self.resp3 => self.reply.bool(*truth),
-            Value::Boolean(true) => self.reply.int(1),
-            Value::Table(_) if depth == MAX_DEPTH => {
+    /// Appends the topmost value, and pops it.
+    pub(crate) fn write(&mut self, depth: usize) {
+        match self.stack.kind(-1) {
+            Kind::String => self.reply.bulk(self.stack.bytes(-1)),
+            Kind::Number(number) => self.reply.int(truncate(number)),
+            Kind::Boolean(truth) if self.resp3 => self.reply.bool(truth),
+            Kind::Boolean(true) => self.reply.int(1),
+            Kind::Table if depth == MAX_DEPTH => {
                 self.reply.error("ERR reached lua stack limit");
             }
-            Value::Table(table) => self.write_table(table, depth + 1)?,
+            Kind::Table => self.write_table(depth + 1),
             _ => self.reply.null(),
         }
-        Ok(())
+        self.stack.pop();
     }
 
-    fn write_table(&mut self, table: &Table, depth: usize) -> Result<()> {
-        let fields = self.fields;
-        if let Value::String(text) = table.raw_get(&fields.err)? {
-            let text = text.as_bytes();
-            self.reply
-                .error_bytes(text.strip_prefix(b"-").unwrap_or(&text));
-        } else if let Value::String(text) = table.raw_get(&fields.ok)? {
-            self.write_status(&text.as_bytes());
-        } else if let Some(number) = number(&table.raw_get(&fields.double)?) {
-            self.reply.double(number);
-        } else if let Value::Table(map) = table.raw_get(&fields.map)? {
-            self.write_map(&map, depth)?;
-        } else if let Value::Table(set) = table.raw_get(&fields.set)? {
-            self.write_set(&set, depth)?;
-        } else if let Value::String(digits) = table.raw_get(&fields.big_number)? {
-            let digits = one_line(&digits.as_bytes());
-            self.reply.big_number(&String::from_utf8_lossy(&digits));
-        } else if let Value::Table(verbatim) = table.raw_get(&fields.verbatim)? {
-            self.write_verbatim(&verbatim)?;
-        } else {
-            self.write_array(table, depth)?;
+    /// Appends the topmost value, a table, by the first of these fields that it has, else as an
+    /// array.
+    fn write_table(&mut self, depth: usize) {
+        self.stack.reserve(PLACES);
+        let table = self.stack.len();
+        for name in field::ERR..=field::VERBATIM {
+            self.stack.push_field(table, name);
+            let kind = self.stack.kind(-1);
+            if self.write_field(name, kind, depth) {
+                return self.stack.pop();
+            }
+            self.stack.pop();
         }
-        Ok(())
+        self.write_array(table, depth);
     }
 
-    fn write_status(&mut self, text: &[u8]) {
-        self.reply.raw(b"+");
-        self.reply.raw(&one_line(text));
-        self.reply.raw(b"\r\n");
-    }
-
-    fn write_verbatim(&mut self, table: &Table) -> Result<()> {
-        let (format, text) = (table.raw_get("format")?, table.raw_get("string")?);
-        let (Value::String(format), Value::String(text)) = (format, text) else {
-            self.reply.null();
-            return Ok(());
-        };
-        let mut three = [b' '; 3];
-        for (to, &from) in three.iter_mut().zip(format.as_bytes().iter()) {
-            *to = from;
+    /// Appends the topmost value, a field of a table, if it is what its name says.
+    fn write_field(&mut self, name: i32, kind: Kind, depth: usize) -> bool {
+        let Self { stack, reply, .. } = self;
+        match (name, kind) {
+            (field::ERR, Kind::String) => reply.error_bytes(without_dash(stack.bytes(-1))),
+            (field::OK, Kind::String) => write_status(stack.bytes(-1), reply),
+            (field::DOUBLE, Kind::Number(number)) => reply.double(number),
+            (field::BIG_NUMBER, Kind::String) => {
+                reply.big_number(&String::from_utf8_lossy(&one_line(stack.bytes(-1))));
+            }
+            (field::MAP, Kind::Table) => self.write_map(depth),
+            (field::SET, Kind::Table) => self.write_set(depth),
+            (field::VERBATIM, Kind::Table) => self.write_verbatim(),
+            _ => return false,
         }
-        self.reply
-            .verbatim(&String::from_utf8_lossy(&three), &text.as_bytes());
-        Ok(())
+        true
     }
 
-    fn write_map(&mut self, map: &Table, depth: usize) -> Result<()> {
+    fn write_verbatim(&mut self) {
+        let table = self.stack.len();
+        self.stack.push_field(table, field::FORMAT);
+        self.stack.push_field(table, field::STRING);
+        match (self.stack.kind(-2), self.stack.kind(-1)) {
+            (Kind::String, Kind::String) => {
+                let mut three = [b' '; 3];
+                for (to, &from) in three.iter_mut().zip(self.stack.bytes(-2)) {
+                    *to = from;
+                }
+                let format = String::from_utf8_lossy(&three);
+                self.reply.verbatim(&format, self.stack.bytes(-1));
+            }
+            _ => self.reply.null(),
+        }
+        self.stack.cut(table + 1);
+    }
+
+    fn write_map(&mut self, depth: usize) {
         let (mark, mut pairs) = (self.reply.begin_array(), 0);
-        for pair in map.pairs::<Value, Value>() {
-            let (key, value) = pair?;
-            self.write(&key, depth)?;
-            self.write(&value, depth)?;
+        let table = self.stack.len();
+        self.stack.push_nil();
+        while self.stack.next(table) {
+            self.stack.push_copy(table + 1);
+            self.write(depth);
+            self.write(depth);
             pairs += 1;
         }
         self.reply.end_map(mark, pairs);
-        Ok(())
     }
 
-    fn write_set(&mut self, set: &Table, depth: usize) -> Result<()> {
+    fn write_set(&mut self, depth: usize) {
         let (mark, mut len) = (self.reply.begin_array(), 0);
-        for pair in set.pairs::<Value, Value>() {
-            self.write(&pair?.0, depth)?;
+        let table = self.stack.len();
+        self.stack.push_nil();
+        while self.stack.next(table) {
+            self.stack.pop();
+            self.stack.push_copy(table + 1);
+            self.write(depth);
             len += 1;
         }
         self.reply.end_set(mark, len);
-        Ok(())
     }
 
     /// Everything before the first hole.
-    fn write_array(&mut self, table: &Table, depth: usize) -> Result<()> {
+    fn write_array(&mut self, table: i32, depth: usize) {
         let (mark, mut len) = (self.reply.begin_array(), 0);
         loop {
-            let value: Value = table.raw_get(len + 1)?;
-            if value.is_nil() {
+            self.stack.push_element(table, len + 1);
+            if self.stack.kind(-1) == Kind::Nil {
                 break;
             }
-            self.write(&value, depth)?;
+            self.write(depth);
             len += 1;
         }
-        self.reply.end_array(mark, len);
-        Ok(())
+        self.stack.pop();
+        self.reply.end_array(mark, len as usize);
     }
 }
 
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(number) => Some(*number as f64),
-        Value::Number(number) => Some(*number),
-        _ => None,
-    }
+/// The text of an error; scripts may write it as it is sent.
+pub(crate) fn without_dash(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"-").unwrap_or(text)
+}
+
+fn write_status(text: &[u8], reply: &mut Reply<'_>) {
+    reply.raw(b"+");
+    reply.raw(&one_line(text));
+    reply.raw(b"\r\n");
 }
 
 /// A number without its fraction; what isn't a 64-bit integer then is what the processor makes of

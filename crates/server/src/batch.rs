@@ -1,9 +1,10 @@
 //! A group of commands of one connection, parsed together so that the memory they will touch can be
 //! fetched together.
 
+use commands::spec::Scope;
 use commands::{Args, OwnedArgs};
 use data::KeyHash;
-use protocol::{Arg, Limits, Parsed, ProtocolError};
+use protocol::{Arg, Limits, Parsed, ProtocolError, number};
 use store::{Parked, Shards, Txn};
 
 use crate::conn::Conn;
@@ -196,10 +197,14 @@ impl Batch {
             let Some(entry) = self.entry(number, &shared.table) else {
                 continue;
             };
-            let Some((first, last, step)) = entry.simple_keys else {
+            let args = self.args(number, input);
+            let places = match entry.spec.scope {
+                Scope::Script => script_keys(args),
+                _ => entry.simple_keys,
+            };
+            let Some((first, last, step)) = places else {
                 continue;
             };
-            let args = self.args(number, input);
             let last = if last < 0 {
                 args.len() as i64 + i64::from(last)
             } else {
@@ -224,4 +229,12 @@ impl Batch {
         }
         self.members = members;
     }
+}
+
+/// Where the keys of a script are, in the manner of [`Entry::simple_keys`].
+fn script_keys(args: Args<'_>) -> Option<(usize, i32, usize)> {
+    const FIRST: usize = 3;
+    let count = number::parse_i64(args.get(2)?).filter(|&count| count > 0)?;
+    let last = count.checked_add(FIRST as i64 - 1)?;
+    Some((FIRST, i32::try_from(last).ok()?, 1))
 }

@@ -61,7 +61,7 @@ impl Entry {
 /// All commands.
 #[derive(Debug)]
 pub struct Table {
-    slots: Box<[u16]>,
+    slots: Box<[Slot]>,
     entries: Vec<Entry>,
     count: usize,
 }
@@ -79,6 +79,29 @@ pub enum RenameError {
 
 const SLOTS: usize = 4096;
 const EMPTY: u16 = u16::MAX;
+
+/// A place where a command may be found.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// What its name folds to.
+    folded: u64,
+    /// Which it is; [`EMPTY`] if there is none.
+    number: u16,
+    /// The length of the name if length and fold tell it from all others: one of at most eight
+    /// letters. Else 0.
+    short: u16,
+}
+
+impl Slot {
+    fn new(number: u16, called: &[u8]) -> Self {
+        let is_short = called.len() <= 8 && called.iter().all(u8::is_ascii_alphabetic);
+        Self {
+            folded: fold(called),
+            number,
+            short: if is_short { called.len() as u16 } else { 0 },
+        }
+    }
+}
 
 impl Table {
     /// The table of every command there is.
@@ -123,14 +146,20 @@ impl Table {
     /// The command called `name`, in any case.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<&Entry> {
-        let mut at = slot_of(name);
+        let folded = fold(name);
+        let mut at = slot_of(folded, name.len());
         loop {
-            let number = self.slots[at];
-            if number == EMPTY {
+            let slot = self.slots[at];
+            if slot.number == EMPTY {
                 return None;
             }
-            let entry = &self.entries[number as usize];
-            if entry.called.as_bytes().eq_ignore_ascii_case(name) {
+            let entry = &self.entries[slot.number as usize];
+            let is_it = if usize::from(slot.short) == name.len() {
+                slot.folded == folded
+            } else {
+                entry.called.as_bytes().eq_ignore_ascii_case(name)
+            };
+            if is_it {
                 return Some(entry);
             }
             at = (at + 1) % SLOTS;
@@ -201,17 +230,18 @@ impl Entry {
 }
 
 /// Where the entries are found by what they are called.
-fn slots(entries: &[Entry]) -> Box<[u16]> {
-    let mut slots = vec![EMPTY; SLOTS].into_boxed_slice();
+fn slots(entries: &[Entry]) -> Box<[Slot]> {
+    let mut slots = vec![Slot::new(EMPTY, b""); SLOTS].into_boxed_slice();
     for (number, entry) in entries.iter().enumerate() {
-        if entry.called.is_empty() {
+        let called = entry.called.as_bytes();
+        if called.is_empty() {
             continue;
         }
-        let mut at = slot_of(entry.called.as_bytes());
-        while slots[at] != EMPTY {
+        let mut at = slot_of(fold(called), called.len());
+        while slots[at].number != EMPTY {
             at = (at + 1) % SLOTS;
         }
-        slots[at] = number as u16;
+        slots[at] = Slot::new(number as u16, called);
     }
     slots
 }
@@ -269,9 +299,10 @@ fn entry<F: Copy>(
     }
 }
 
-/// Mixes first and last bytes, letters in lower case, and the length. No loop, no copy.
+/// First and last bytes, letters in lower case: all that there are of a short name. No loop, no
+/// copy.
 #[inline(always)]
-fn slot_of(name: &[u8]) -> usize {
+fn fold(name: &[u8]) -> u64 {
     let len = name.len();
     let word = |at: usize| u32::from_le_bytes(name[at..at + 4].try_into().expect("four bytes"));
     let (low, high) = if len >= 4 {
@@ -284,7 +315,12 @@ fn slot_of(name: &[u8]) -> usize {
     } else {
         (0, 0)
     };
-    let folded = (u64::from(low) | u64::from(high) << 32) | 0x2020_2020_2020_2020;
+    (u64::from(low) | u64::from(high) << 32) | 0x2020_2020_2020_2020
+}
+
+/// Where to look first for a name of this length that folds to this.
+#[inline(always)]
+fn slot_of(folded: u64, len: usize) -> usize {
     let mixed = (folded ^ len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 52) as usize % SLOTS
 }
@@ -307,6 +343,24 @@ mod tests {
         }
         assert!(table.find(b"nonsense").is_none());
         assert!(table.find(b"").is_none());
+    }
+
+    #[test]
+    fn no_command_is_found_by_another_name() {
+        let table = Table::new();
+        for entry in table.entries() {
+            let name = entry.spec.name.as_bytes();
+            for (at, byte) in (0..name.len()).flat_map(|at| (0..=255).map(move |byte| (at, byte))) {
+                let mut other = name.to_vec();
+                other[at] = byte;
+                let found = table.find(&other).map(|found| found.spec.name.to_owned());
+                let lower = other.to_ascii_lowercase();
+                assert!(
+                    found.is_none_or(|found| found.as_bytes() == lower),
+                    "{other:?}"
+                );
+            }
+        }
     }
 
     #[test]

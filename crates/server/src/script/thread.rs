@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use commands::CommandError;
+use foldhash::fast::RandomState;
 use scripting::{Callee, Interpreter, Library, LibraryError, Script, Sha};
 
 use super::registry::Scripts;
@@ -15,9 +16,9 @@ use crate::shared::Shared;
 #[derive(Debug, Default)]
 pub(crate) struct ThreadScripts {
     interpreter: Option<Box<Interpreter>>,
-    by_sha: HashMap<Sha, Arc<Script>>,
+    by_sha: HashMap<Sha, Arc<Script>, RandomState>,
     /// By the hash of the whole text: spares the SHA-1 of a text that came before.
-    by_text: HashMap<u64, Arc<Script>>,
+    by_text: HashMap<u64, Arc<Script>, RandomState>,
     flushes: u64,
     /// What the command that has just taken its locks is going to run.
     pub(super) next: Option<Callee>,

@@ -1,0 +1,374 @@
+//! Lua's stack without the binding in between, for what runs with every script and every command
+//! of one: a value costs a call of C here, not a reference, a protected call and an enum.
+//!
+//! All `unsafe` of this crate is here. What has to be kept in mind: Lua raises its errors by
+//! `longjmp`, and most of its functions can (there may be no memory for a string). That skips the
+//! Rust frames up to the protected call, so none of these may own anything: whoever is given a
+//! [`Stack`] that can be changed works with numbers and borrowed bytes.
+
+use std::cell::RefCell;
+use std::ffi::{c_char, c_int};
+use std::rc::Rc;
+
+use mlua::ffi::{self, lua_State};
+use mlua::{Function, IntoLua, IntoLuaMulti, Lua, Result};
+
+/// The stack of a function that Lua has called, its arguments from 1 on.
+pub(crate) struct Stack(*mut lua_State);
+
+/// What there is at a place of the stack.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    Nil,
+    Boolean(bool),
+    Number(f64),
+    String,
+    Table,
+    Other,
+}
+
+/// What a function of ours tells Lua.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The topmost value is the result.
+    Result,
+    /// The topmost value is an error.
+    Error,
+}
+
+/// A function for scripts.
+pub(crate) trait Native {
+    /// What it keeps from one call to the next.
+    type Memory: Default + 'static;
+    /// Does its work. Lua waits meanwhile: this may own what it likes.
+    fn work(stack: &Stack, memory: &mut Self::Memory);
+    /// Tells Lua what has become of it. This may own nothing, see the module.
+    fn answer(stack: &mut Stack, memory: &Self::Memory) -> Answer;
+}
+
+// Every method relies on what `Stack` promises: its state is alive and runs a function of ours, or
+// nothing, so that there are LUA_MINSTACK places beside those that `reserve` has made. Places are
+// given by number; Lua reads nil where there is none, and `debug_assert` watches the rest.
+impl Stack {
+    /// How many values there are.
+    #[inline]
+    pub(crate) fn len(&self) -> i32 {
+        // SAFETY: see above.
+        unsafe { ffi::lua_gettop(self.0) }
+    }
+
+    /// What there is at a place.
+    #[inline]
+    pub(crate) fn kind(&self, at: i32) -> Kind {
+        // SAFETY: see above; none of these changes or raises anything.
+        unsafe {
+            match ffi::lua_type(self.0, at) {
+                ffi::LUA_TNONE | ffi::LUA_TNIL => Kind::Nil,
+                ffi::LUA_TBOOLEAN => Kind::Boolean(ffi::lua_toboolean(self.0, at) != 0),
+                ffi::LUA_TNUMBER => Kind::Number(ffi::lua_tonumber(self.0, at)),
+                ffi::LUA_TSTRING => Kind::String,
+                ffi::LUA_TTABLE => Kind::Table,
+                _ => Kind::Other,
+            }
+        }
+    }
+
+    /// The bytes of a string; nothing if it is none. They stay where they are while the string
+    /// does, and it can't go without the stack being changed.
+    #[inline]
+    pub(crate) fn bytes(&self, at: i32) -> &[u8] {
+        // SAFETY: see above. A string isn't converted, so nothing is allocated; its bytes live as
+        // long as something refers to it, which the stack does as long as it is borrowed.
+        unsafe {
+            if ffi::lua_type(self.0, at) != ffi::LUA_TSTRING {
+                return &[];
+            }
+            let mut len = 0;
+            let start = ffi::lua_tolstring(self.0, at, &raw mut len);
+            std::slice::from_raw_parts(start.cast(), len)
+        }
+    }
+
+    /// Makes room for so many values.
+    pub(crate) fn reserve(&mut self, count: i32) {
+        // SAFETY: see above.
+        unsafe { ffi::luaL_checkstack(self.0, count, c"too many nested values".as_ptr()) };
+    }
+
+    /// Removes all values from this place on.
+    #[inline]
+    pub(crate) fn cut(&mut self, from: i32) {
+        debug_assert!(from > 0 && from <= self.len() + 1);
+        // SAFETY: see above; it only becomes shorter.
+        unsafe { ffi::lua_settop(self.0, from - 1) };
+    }
+
+    /// Removes the topmost value.
+    #[inline]
+    pub(crate) fn pop(&mut self) {
+        debug_assert!(self.len() > 0);
+        // SAFETY: see above; it only becomes shorter.
+        unsafe { ffi::lua_settop(self.0, -2) };
+    }
+
+    /// Removes the value at a place.
+    pub(crate) fn remove(&mut self, at: i32) {
+        debug_assert!(at > 0 && at <= self.len());
+        // SAFETY: see above; there is such a value.
+        unsafe { ffi::lua_remove(self.0, at) };
+    }
+
+    #[inline]
+    pub(crate) fn push_nil(&mut self) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushnil(self.0) };
+    }
+
+    #[inline]
+    pub(crate) fn push_bool(&mut self, truth: bool) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushboolean(self.0, truth.into()) };
+    }
+
+    #[inline]
+    pub(crate) fn push_number(&mut self, number: f64) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushnumber(self.0, number) };
+    }
+
+    #[inline]
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
+        // SAFETY: see above; Lua copies them.
+        unsafe { ffi::lua_pushlstring_(self.0, bytes.as_ptr().cast::<c_char>(), bytes.len()) };
+    }
+
+    /// Pushes the value at a place again.
+    #[inline]
+    pub(crate) fn push_copy(&mut self, at: i32) {
+        debug_assert!(at != 0 && at <= self.len());
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushvalue(self.0, at) };
+    }
+
+    /// Pushes what the running function was made with, from 1 on.
+    #[inline]
+    pub(crate) fn push_constant(&mut self, number: i32) {
+        // SAFETY: see above; Lua reads nil beyond the last.
+        unsafe { ffi::lua_pushvalue(self.0, ffi::lua_upvalueindex(number)) };
+    }
+
+    /// Pushes a table with room for so many elements and fields.
+    #[inline]
+    pub(crate) fn push_table(&mut self, elements: usize, fields: i32) {
+        let elements = c_int::try_from(elements).unwrap_or(c_int::MAX);
+        // SAFETY: see above.
+        unsafe { ffi::lua_createtable(self.0, elements, fields) };
+    }
+
+    /// Pops a value and a key that lies below it, and puts them into the table below these. The
+    /// key is neither nil nor a NaN.
+    #[inline]
+    pub(crate) fn set_field(&mut self) {
+        self.set_field_of(-3);
+    }
+
+    /// The same with a table at a place.
+    #[inline]
+    pub(crate) fn set_field_of(&mut self, table: i32) {
+        debug_assert_eq!(self.kind(table), Kind::Table);
+        // SAFETY: see above; it is a table.
+        unsafe { ffi::lua_rawset(self.0, table) };
+    }
+
+    /// Pops a value and makes it an element of the table below it.
+    #[inline]
+    pub(crate) fn set_element(&mut self, number: i32) {
+        debug_assert_eq!(self.kind(-2), Kind::Table);
+        // SAFETY: see above; it is a table.
+        unsafe { ffi::lua_rawseti_(self.0, -2, number) };
+    }
+
+    /// Pushes the field of a table that has a constant's name, see [`Stack::push_constant`].
+    #[inline]
+    pub(crate) fn push_field(&mut self, table: i32, constant: i32) {
+        debug_assert!(table > 0 && self.kind(table) == Kind::Table);
+        self.push_constant(constant);
+        // SAFETY: see above; it is a table.
+        unsafe { ffi::lua_rawget(self.0, table) };
+    }
+
+    /// Pushes an element of a table.
+    #[inline]
+    pub(crate) fn push_element(&mut self, table: i32, number: i32) {
+        debug_assert_eq!(self.kind(table), Kind::Table);
+        // SAFETY: see above; it is a table.
+        unsafe { ffi::lua_rawgeti_(self.0, table, number) };
+    }
+
+    /// Pops a key and pushes the next one of a table and its value; nothing if it was the last.
+    /// The first comes after nil.
+    pub(crate) fn next(&mut self, table: i32) -> bool {
+        debug_assert!(table > 0 && self.kind(table) == Kind::Table);
+        // SAFETY: see above; it is a table.
+        unsafe { ffi::lua_next(self.0, table) != 0 }
+    }
+
+    /// Protects a table against all changes, or lets it be changed again.
+    pub(crate) fn set_protected(&mut self, table: i32, protected: bool) {
+        if self.kind(table) == Kind::Table {
+            // SAFETY: see above; it is a table.
+            unsafe { lua_setreadonly(self.0, table, protected.into()) };
+        }
+    }
+
+    /// Calls the function that lies below its arguments, with a result or an error in their place.
+    /// The handler at a place makes an error of what was raised. Whether it went well.
+    pub(crate) fn call(&mut self, arguments: i32, handler: i32) -> bool {
+        debug_assert!(handler > 0 && handler < self.len() - arguments);
+        // SAFETY: see above; there are as many values.
+        unsafe { ffi::lua_pcall(self.0, arguments, 1, handler) == ffi::LUA_OK }
+    }
+}
+
+/// Makes a function for scripts.
+pub(crate) fn function<N: Native>(lua: &Lua) -> Result<Function> {
+    let memory = Rc::as_ptr(&memory::<N::Memory>(lua));
+    // SAFETY: runs in protected mode; what it pushes is what it returns.
+    unsafe {
+        lua.exec_raw((), |state| {
+            ffi::lua_pushlightuserdata(state, memory.cast_mut().cast());
+            ffi::lua_pushcclosure(state, run_native::<N>, 1);
+        })
+    }
+}
+
+/// The memory that an interpreter's functions of one kind share. It lives as long as the
+/// interpreter does.
+pub(crate) fn memory<M: Default + 'static>(lua: &Lua) -> Rc<RefCell<M>> {
+    let known = lua
+        .app_data_ref::<Rc<RefCell<M>>>()
+        .map(|it| Rc::clone(&it));
+    known.unwrap_or_else(|| {
+        let made = Rc::new(RefCell::new(M::default()));
+        lua.set_app_data(Rc::clone(&made));
+        made
+    })
+}
+
+/// What Lua calls for a function of scripts.
+unsafe extern "C-unwind" fn run_native<N: Native>(state: *mut lua_State) -> c_int {
+    let mut stack = Stack(state);
+    // SAFETY: `function` has made this upvalue; the interpreter keeps what it points to. No other
+    // reference to it can change it while `answer` reads it: Lua's functions that it calls don't
+    // call back.
+    let answer = unsafe {
+        let memory = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast_const();
+        let memory = &*memory.cast::<RefCell<N::Memory>>();
+        N::work(&stack, &mut memory.borrow_mut());
+        N::answer(&mut stack, &*memory.as_ptr())
+    };
+    match answer {
+        Answer::Result => 1,
+        // SAFETY: there is a value to raise, and this frame owns nothing.
+        Answer::Error => unsafe { ffi::lua_error(state) },
+    }
+}
+
+// One of the changes to Lua in third_party/lua-src.
+unsafe extern "C-unwind" {
+    fn lua_setreadonly(state: *mut lua_State, at: c_int, readonly: c_int);
+}
+
+/// Makes a function that returns the table it is given, from then on protected against changes or
+/// not.
+pub(crate) fn protecting(lua: &Lua, protected: bool) -> Result<Function> {
+    let function = if protected { protect } else { unprotect };
+    // SAFETY: both mind the rules of functions that Lua calls.
+    unsafe { lua.create_c_function(function) }
+}
+
+unsafe extern "C-unwind" fn protect(state: *mut lua_State) -> c_int {
+    Stack(state).set_protected(1, true);
+    1
+}
+
+unsafe extern "C-unwind" fn unprotect(state: *mut lua_State) -> c_int {
+    Stack(state).set_protected(1, false);
+    1
+}
+
+/// A value that Lua keeps until it is dropped with [`forget`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept(c_int);
+
+/// Keeps a value.
+pub(crate) fn keep(lua: &Lua, value: impl IntoLua) -> Result<Kept> {
+    // SAFETY: runs in protected mode, with the value on top, which it takes.
+    let number = unsafe {
+        lua.exec_raw(value, |state| {
+            let number = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+            ffi::lua_pushinteger(state, number.into());
+        })
+    };
+    number.map(Kept)
+}
+
+/// Gives a value up.
+pub(crate) fn forget(lua: &Lua, kept: Kept) {
+    // SAFETY: runs in protected mode; a number that `keep` has given.
+    let done: Result<()> = unsafe {
+        lua.exec_raw((), |state| {
+            ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, kept.0);
+        })
+    };
+    debug_assert!(done.is_ok(), "this takes no memory");
+}
+
+/// Makes the function under which [`protected`] works. The constants are for
+/// [`Stack::push_constant`].
+pub(crate) fn protection(lua: &Lua, constants: impl IntoLuaMulti) -> Result<Kept> {
+    // SAFETY: runs in protected mode; all values become upvalues, far fewer than 255.
+    let function: Function = unsafe {
+        lua.exec_raw(constants, |state| {
+            ffi::lua_pushcclosure(state, run_protected, ffi::lua_gettop(state));
+        })
+    }?;
+    keep(lua, function)
+}
+
+/// Does some work with Lua's stack, on which it finds a value. What Lua raises ends it and is
+/// returned as a message.
+pub(crate) fn protected(
+    lua: &Lua,
+    protection: Kept,
+    value: Kept,
+    work: &mut dyn FnMut(&mut Stack),
+) -> std::result::Result<(), String> {
+    let state = lua.exec_raw_lua(mlua::state::RawLua::state);
+    let mut work: *mut (dyn FnMut(&mut Stack) + '_) = work;
+    // SAFETY: no function runs on this stack, so there are LUA_MINSTACK places; reading an element
+    // of the registry raises nothing. `work` lives until the call returns.
+    unsafe {
+        ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, protection.0);
+        ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, value.0);
+        ffi::lua_pushlightuserdata(state, (&raw mut work).cast());
+        if ffi::lua_pcall(state, 2, 0, 0) == ffi::LUA_OK {
+            return Ok(());
+        }
+        let stack = Stack(state);
+        let message = String::from_utf8_lossy(stack.bytes(-1)).into_owned();
+        ffi::lua_settop(state, -2);
+        Err(message)
+    }
+}
+
+/// What Lua calls for [`protected`].
+unsafe extern "C-unwind" fn run_protected(state: *mut lua_State) -> c_int {
+    // SAFETY: scripts can't get at this function; `protected` has pushed the pointer.
+    unsafe {
+        let work: *mut *mut dyn FnMut(&mut Stack) = ffi::lua_touserdata(state, -1).cast();
+        ffi::lua_settop(state, -2);
+        (**work)(&mut Stack(state));
+    }
+    0
+}
