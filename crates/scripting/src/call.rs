@@ -5,8 +5,9 @@ use commands::OwnedArgs;
 use protocol::Reply;
 use protocol::number::format_double;
 
+use crate::fiber;
 use crate::from_reply::{push_error, push_reply};
-use crate::host::with_host;
+use crate::host::{Called, with_host};
 use crate::raw::{Answer, Kind, Native, Stack};
 
 /// What these functions keep.
@@ -92,9 +93,14 @@ impl Calls {
         let Self {
             args, reply, resp3, ..
         } = self;
-        if with_host(|host| host.call(args.borrow(), *resp3, reply)).is_none() {
-            self.refusal = Some(OUTSIDE_A_RUN);
+        loop {
+            match with_host(|host| host.call(args.borrow(), *resp3, reply)) {
+                Some(Called::Replied) => return,
+                Some(Called::Later) => fiber::pause(),
+                None => break,
+            }
         }
+        self.refusal = Some(OUTSIDE_A_RUN);
     }
 
     fn check(&mut self, stack: &Stack) {

@@ -7,7 +7,7 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 use mlua::VmState;
 use scoped_tls_hkt::scoped_thread_local;
 
-use crate::host::{Host, LogLevel, Tick, provide, with_host};
+use crate::host::{Called, Host, LogLevel, Tick, provide, with_host};
 use crate::raise;
 
 /// Nested `gsub` takes a megabyte of C stack before Lua says that it is too much. Only what is
@@ -65,17 +65,23 @@ pub(crate) fn tick() -> mlua::Result<VmState> {
         match with_host(|host| host.tick()) {
             None | Some(Tick::GoOn) => return Ok(VmState::Continue),
             Some(Tick::End(why)) => return Err(raise::end(why)),
-            Some(Tick::Suspend) => YIELDER.with(|yielder| yielder.suspend(())),
+            Some(Tick::Suspend) => pause(),
         }
     }
+}
+
+/// Puts the call that runs aside.
+pub(crate) fn pause() {
+    YIELDER.with(|yielder| yielder.suspend(()));
 }
 
 /// The host of a call that nobody waits for any more.
 struct Ending;
 
 impl Host for Ending {
-    fn call(&mut self, _: commands::Args<'_>, _: bool, out: &mut Vec<u8>) {
+    fn call(&mut self, _: commands::Args<'_>, _: bool, out: &mut Vec<u8>) -> Called {
         out.extend_from_slice(b"-ERR the script was ended\r\n");
+        Called::Replied
     }
 
     fn may_run(&mut self, _: commands::Args<'_>) -> Option<bool> {

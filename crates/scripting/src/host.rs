@@ -21,7 +21,7 @@ pub enum LogLevel {
 pub trait Host {
     /// Runs a command and appends its reply to `out`, in RESP3 if `resp3`, else in RESP2. A
     /// command that can't be run answers with an error.
-    fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>);
+    fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>) -> Called;
 
     /// Whether the user may run this command; `None` if there is no such command.
     fn may_run(&mut self, args: Args<'_>) -> Option<bool>;
@@ -31,6 +31,16 @@ pub trait Host {
 
     /// Called now and then while Lua runs: what is to become of the script.
     fn tick(&mut self) -> Tick;
+}
+
+/// What has become of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a command may have to wait"]
+pub enum Called {
+    /// It has replied.
+    Replied,
+    /// It can't run yet: the script is put aside, see [`crate::Progress`], and tries again.
+    Later,
 }
 
 /// What becomes of a running script.

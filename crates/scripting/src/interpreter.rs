@@ -15,7 +15,7 @@ use protocol::Reply;
 use crate::call::Calls;
 use crate::enter::{self, Raised, Returned};
 use crate::fiber::{self, Fiber, Reached};
-use crate::host::{Host, LogLevel, Tick, provide};
+use crate::host::{Called, Host, LogLevel, Tick, provide};
 use crate::library::{Callee, Library, LibraryError, parse_metadata};
 use crate::raise;
 use crate::raw::{self, Kept};
@@ -308,8 +308,9 @@ struct Loading {
 }
 
 impl Host for Loading {
-    fn call(&mut self, _: commands::Args<'_>, _: bool, out: &mut Vec<u8>) {
+    fn call(&mut self, _: commands::Args<'_>, _: bool, out: &mut Vec<u8>) -> Called {
         out.extend_from_slice(b"-ERR no commands while a library is loaded\r\n");
+        Called::Replied
     }
 
     fn may_run(&mut self, _: commands::Args<'_>) -> Option<bool> {

@@ -27,12 +27,12 @@ impl<'a> Given<'a> {
     }
 
     /// The declared keys.
-    pub fn keys(&self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
         self.args.from(FIRST_KEY).take(self.key_count)
     }
 
     /// The other arguments.
-    pub fn args(&self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
+    pub fn args(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
         self.args.from(FIRST_KEY + self.key_count)
     }
 

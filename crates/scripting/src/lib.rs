@@ -22,7 +22,7 @@ mod sandbox;
 mod script;
 mod to_reply;
 
-pub use host::{Host, LogLevel, Tick};
+pub use host::{Called, Host, LogLevel, Tick};
 pub use interpreter::{Ended, Failure, Interpreter, Progress};
 pub use key_pattern::{Beginning, Given, KeyNotes, KeyPattern, KeyWatch, up_to_colon};
 pub use library::{Callee, FunctionInfo, Library, LibraryError};

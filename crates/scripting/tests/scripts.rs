@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use commands::Args;
 use protocol::Reply;
-use scripting::{Callee, Ended, Host, Interpreter, LogLevel, Progress, Script, Tick};
+use scripting::{Called, Callee, Ended, Host, Interpreter, LogLevel, Progress, Script, Tick};
 
 /// A keyspace of strings, and an end to patience.
 #[derive(Default)]
@@ -21,7 +21,7 @@ struct Fake {
 }
 
 impl Host for Fake {
-    fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>) {
+    fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>) -> Called {
         let mut reply = Reply::new(out, resp3);
         match args.at(0).to_ascii_lowercase().as_slice() {
             b"set" => {
@@ -43,8 +43,11 @@ impl Host for Fake {
                 reply.null();
                 reply.bool(true);
             }
+            b"late" if !std::mem::replace(&mut self.was_paused, true) => return Called::Later,
+            b"late" => reply.int(1),
             _ => reply.error("ERR unknown"),
         }
+        Called::Replied
     }
 
     fn may_run(&mut self, _: Args<'_>) -> Option<bool> {
@@ -359,6 +362,14 @@ fn scripts_go_on_where_they_were_put_aside() {
           table.sort(t, function(a, b) return a < b end) return t[1]",
             ":1",
         ),
+    ]);
+}
+
+#[test]
+fn a_command_that_has_to_wait_puts_the_script_aside() {
+    Fixture::new().check(&[
+        ("return redis.call('late') + 1", ":2"),
+        ("return select(2, pcall(redis.pcall, 'late'))", ":1"),
     ]);
 }
 

@@ -2,8 +2,8 @@
 //! watchers and observers, the log of effects.
 //!
 //! Reading order: [`lock`], [`gate`] and [`families`] (who may touch what), [`shard`] (what a lock
-//! guards), [`store`] (all shards), [`txn`] (what a command sees), [`blocked`] (who waits for keys),
-//! [`expire`], [`events`], [`log`], [`reaper`].
+//! guards), [`store`] (all shards), [`txn`] (what a command sees), [`blocked`] (who waits for
+//! keys), [`expire`], [`events`], [`log`], [`reaper`].
 //!
 //! Invariants: a transaction never suspends while it holds a lock; a thread never sleeps on a shard
 //! lock; several locks are taken in ascending order, all or none.

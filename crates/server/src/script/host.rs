@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use commands::spec::flags;
 use commands::{Args, CommandError};
 use protocol::Reply;
-use scripting::{Callee, Given, Host, LogLevel, Tick as Verdict, flags as script_flags};
+use scripting::{Called, Callee, Given, Host, LogLevel, Tick as Verdict, flags as script_flags};
 
 use super::busy::SlowRun;
 use super::eval::OUT_OF_MEMORY_IN_SCRIPT;
@@ -27,6 +27,14 @@ const STARTS_AGAIN: &str = "ERR the script starts again";
 const UNDECLARED: &str = "ERR script tried accessing undeclared key";
 const ALL_TOO_LATE: &str = "ERR This script had not used commands on the whole keyspace before and \
     can't do so after it has written; the next time it can";
+
+/// When a command of a script may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Permit {
+    Now,
+    /// When a script that takes long has ended.
+    Later,
+}
 
 /// See the module.
 pub(super) struct Run<'c, 'a, 's> {
@@ -138,8 +146,8 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         state.starts_again
     }
 
-    /// Whether the script may call a command now; may take another lock for it.
-    fn permit(&mut self, entry: &Entry, args: Args<'_>) -> Result<(), CommandError> {
+    /// Whether the script may call a command; may take another lock for it.
+    fn permit(&mut self, entry: &Entry, args: Args<'_>) -> Result<Permit, CommandError> {
         if self.state.starts_again {
             return Err(CommandError::Text(STARTS_AGAIN));
         }
@@ -166,19 +174,23 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         self.permit_keys(entry, args)
     }
 
-    /// Whether the command may touch its keys.
-    fn permit_keys(&mut self, entry: &Entry, args: Args<'_>) -> Result<(), CommandError> {
+    /// Whether the command may touch its keys. Waits for another script, unless that takes long.
+    fn permit_keys(&mut self, entry: &Entry, args: Args<'_>) -> Result<Permit, CommandError> {
         let (call, state) = (&mut *self.call, &mut self.state);
         let of_run = (self.callee, Given::new(call.args, state.key_count));
         let has_written = state.has_written;
         loop {
+            if state.slow.as_ref().is_some_and(|slow| slow.is_killed()) {
+                return Err(CommandError::Text(KILLED));
+            }
             let touch = state
                 .touches
                 .touch(call.txn, (entry, args), of_run, has_written);
             return match touch {
-                Touch::Free => Ok(()),
+                Touch::Free => Ok(Permit::Now),
                 Touch::Later if call.shared.slow_path.has(Reason::SlowScript) => {
-                    Err(CommandError::Text(call.shared.busy_text()))
+                    self.is_slow();
+                    Ok(Permit::Later)
                 }
                 Touch::Later => {
                     std::thread::yield_now();
@@ -211,6 +223,15 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         }
     }
 
+    /// From now on other clients hear that the script takes long.
+    fn is_slow(&mut self) {
+        let state = &mut self.state;
+        if state.slow.is_none() {
+            let run = SlowRun::new(self.callee, self.call.args, state.has_written);
+            state.slow = Some(self.call.shared.add_slow_run(run));
+        }
+    }
+
     /// Once it has written a script may end what it began, short of memory or not.
     fn may_take_memory(&mut self) -> bool {
         let thread = &mut *self.call.thread;
@@ -222,11 +243,15 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
 }
 
 impl Host for Run<'_, '_, '_> {
-    fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>) {
+    fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>) -> Called {
         let mut reply = Reply::new(out, resp3);
         let refused = match find(self.call, args) {
             Ok(entry) => match self.permit(entry, args) {
-                Ok(()) => return self.run(entry, args, &mut reply),
+                Ok(Permit::Now) => {
+                    self.run(entry, args, &mut reply);
+                    return Called::Replied;
+                }
+                Ok(Permit::Later) => return Called::Later,
                 Err(error) => {
                     let stats = self.call.thread.stats(self.call.shared);
                     stats.by_command[entry.id].rejected.add(1);
@@ -238,6 +263,7 @@ impl Host for Run<'_, '_, '_> {
         let text = refused.text();
         self.call.thread.stats(self.call.shared).count_error(&text);
         reply.error(&text);
+        Called::Replied
     }
 
     fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
@@ -266,12 +292,11 @@ impl Host for Run<'_, '_, '_> {
             Some(_) => took_ns >= SLICE_NS,
             None => limit_ms > 0 && took_ns >= limit_ms.saturating_mul(NS_PER_MS),
         };
-        if is_over && state.slow.is_none() {
-            let run = SlowRun::new(self.callee, self.call.args, state.has_written);
-            state.slow = Some(self.call.shared.add_slow_run(run));
+        if is_over {
+            self.is_slow();
         }
         // The commands of an EXEC that follow can't be put aside.
-        if is_over && !state.in_exec {
+        if is_over && !self.state.in_exec {
             return Verdict::Suspend;
         }
         Verdict::GoOn
