@@ -93,5 +93,4 @@ pub(crate) mod node {
 /// Marks in files, where otherwise the type of a value stands.
 pub(crate) mod mark {
     pub(crate) const FUNCTION: u8 = 245;
-    pub(crate) const FUNCTION_EARLY: u8 = 246;
 }

@@ -55,20 +55,15 @@ impl<'a> Payload<'a> {
         decode::value(kind, &mut input, self.dialect, rules)
     }
 
-    /// The code of each library.
-    pub fn functions(&self) -> Result<Vec<Vec<u8>>, Error> {
+    /// The code of each library, up to the first that can't be read.
+    pub fn functions(&self) -> impl Iterator<Item = Result<Vec<u8>, Error>> + use<'a> {
         let mut input = Input::new(self.body);
-        let mut functions = Vec::new();
-        while !input.0.is_empty() {
-            match input.u8()? {
-                mark::FUNCTION => functions.push(input.string()?),
-                mark::FUNCTION_EARLY => {
-                    return Err(Error::Corrupt("a library has the form before Redis 7.0"));
-                }
-                _ => return Err(Error::Corrupt("something else than a library")),
-            }
-        }
-        Ok(functions)
+        std::iter::from_fn(move || {
+            (!input.0.is_empty()).then(|| match input.u8()? {
+                mark::FUNCTION => input.string(),
+                other => Err(Error::UnknownType(other)),
+            })
+        })
     }
 }
 
