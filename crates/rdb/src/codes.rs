@@ -92,5 +92,30 @@ pub(crate) mod node {
 
 /// Marks in files, where otherwise the type of a value stands.
 pub(crate) mod mark {
+    /// Which slots of a cluster a server was taking over (Valkey).
+    pub(crate) const SLOT_IMPORT: u8 = 243;
+    /// How many keys a slot of a cluster has.
+    pub(crate) const SLOT_INFO: u8 = 244;
     pub(crate) const FUNCTION: u8 = 245;
+    /// What a module keeps beside its values.
+    pub(crate) const MODULE: u8 = 247;
+    pub(crate) const IDLE: u8 = 248;
+    pub(crate) const FREQUENCY: u8 = 249;
+    /// A fact about the file.
+    pub(crate) const AUX: u8 = 250;
+    pub(crate) const SIZES: u8 = 251;
+    pub(crate) const EXPIRY_MS: u8 = 252;
+    pub(crate) const EXPIRY_SECONDS: u8 = 253;
+    pub(crate) const DATABASE: u8 = 254;
+    pub(crate) const END: u8 = 255;
+}
+
+/// What the parts of a module's data are.
+pub(crate) mod part {
+    pub(crate) const END: u64 = 0;
+    pub(crate) const SIGNED: u64 = 1;
+    pub(crate) const UNSIGNED: u64 = 2;
+    pub(crate) const FLOAT: u64 = 3;
+    pub(crate) const DOUBLE: u64 = 4;
+    pub(crate) const STRING: u64 = 5;
 }

@@ -14,6 +14,7 @@ mod codes;
 pub mod decode;
 pub mod encode;
 mod error;
+pub mod file;
 mod input;
 mod lzf;
 mod output;

@@ -21,7 +21,7 @@ const FOOTER_BYTES: usize = VERSION_BYTES + CHECKSUM_BYTES;
 /// The payload of a value.
 pub fn dump(value: ValueRef<'_>, compress: bool) -> Vec<u8> {
     let mut out = Vec::new();
-    encode::value(value, compress, &mut out);
+    encode::value(value, &mut Output::new(&mut out, compress));
     let version = encode::version_for(out[0]);
     finish(out, version)
 }

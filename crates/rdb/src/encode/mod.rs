@@ -15,23 +15,22 @@ use crate::output::Output;
 /// Members are looked at as at this time, at which none has expired.
 const ALL: u64 = 0;
 
-/// Appends the type of a value and the value.
-pub(crate) fn value(value: ValueRef<'_>, compress: bool, out: &mut Vec<u8>) {
-    let mut out = Output::new(out, compress);
+/// Writes the type of a value, in one byte, and the value.
+pub(crate) fn value(value: ValueRef<'_>, out: &mut Output<'_>) {
     match value {
-        ValueRef::Str(text) | ValueRef::Raw(text) => string(text, &mut out),
-        ValueRef::Int(int) => string(Digits::new().format(int).as_bytes(), &mut out),
-        ValueRef::Packed(Kind::List, bytes) => list(List::view_packed(bytes), &mut out),
-        ValueRef::Packed(Kind::Hash, bytes) => hash(Hash::view_packed(bytes), &mut out),
-        ValueRef::Packed(Kind::Set, bytes) => set(Set::view_packed(bytes), &mut out),
-        ValueRef::Packed(Kind::Zset, bytes) => zset(Zset::view_packed(bytes), &mut out),
+        ValueRef::Str(text) | ValueRef::Raw(text) => string(text, out),
+        ValueRef::Int(int) => string(Digits::new().format(int).as_bytes(), out),
+        ValueRef::Packed(Kind::List, bytes) => list(List::view_packed(bytes), out),
+        ValueRef::Packed(Kind::Hash, bytes) => hash(Hash::view_packed(bytes), out),
+        ValueRef::Packed(Kind::Set, bytes) => set(Set::view_packed(bytes), out),
+        ValueRef::Packed(Kind::Zset, bytes) => zset(Zset::view_packed(bytes), out),
         ValueRef::Packed(kind, _) => unreachable!("{kind:?} isn't a kind of packed collections"),
-        ValueRef::External(Value::Str(text)) => string(text, &mut out),
-        ValueRef::External(Value::List(value)) => list(value.view(), &mut out),
-        ValueRef::External(Value::Hash(value)) => hash(value.view(), &mut out),
-        ValueRef::External(Value::Set(value)) => set(value.view(), &mut out),
-        ValueRef::External(Value::Zset(value)) => zset(value.view(), &mut out),
-        ValueRef::External(Value::Stream(value)) => stream::stream(value, &mut out),
+        ValueRef::External(Value::Str(text)) => string(text, out),
+        ValueRef::External(Value::List(value)) => list(value.view(), out),
+        ValueRef::External(Value::Hash(value)) => hash(value.view(), out),
+        ValueRef::External(Value::Set(value)) => set(value.view(), out),
+        ValueRef::External(Value::Zset(value)) => zset(value.view(), out),
+        ValueRef::External(Value::Stream(value)) => stream::stream(value, out),
     }
 }
 
