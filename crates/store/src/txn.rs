@@ -72,6 +72,8 @@ pub enum Owned {
     External(Value),
 }
 
+/// The bits of the access clock.
+const CLOCK_MASK: u32 = 0xff_ffff;
 /// The default of [`Txn::max_string`].
 const MAX_STRING: u64 = 512 << 20;
 
@@ -176,7 +178,7 @@ impl<'s> Txn<'s> {
     /// The access clock: seconds, 24 bits.
     #[inline(always)]
     pub fn clock(&self) -> u32 {
-        (self.now_ms / 1000) as u32 & 0xff_ffff
+        (self.now_ms / 1000) as u32 & CLOCK_MASK
     }
 }
 
@@ -469,7 +471,13 @@ impl Txn<'_> {
     pub fn idle_seconds(&mut self, found: Found) -> u64 {
         let now = self.clock();
         let then = self.part(found.shard).dict.record(found.entry).clock();
-        u64::from(now.wrapping_sub(then) & 0xff_ffff)
+        u64::from(now.wrapping_sub(then) & CLOCK_MASK)
+    }
+
+    /// Has a key look as if it was last used so many seconds ago.
+    pub fn set_idle_seconds(&mut self, found: Found, seconds: u64) {
+        let then = (self.now_ms / 1000).saturating_sub(seconds) as u32 & CLOCK_MASK;
+        self.part(found.shard).dict.touch(found.entry, then);
     }
 
     /// Bytes that a key takes in memory, its share of the table included.

@@ -5,6 +5,7 @@ use crate::DataCommand;
 mod copy;
 mod dbsize;
 mod del;
+mod dump;
 mod exists;
 mod expire;
 mod flush;
@@ -27,6 +28,8 @@ pub const COMMANDS: &[DataCommand] = &[
     dbsize::DBSIZE,
     del::DEL,
     del::UNLINK,
+    dump::DUMP,
+    dump::RESTORE,
     exists::EXISTS,
     exists::TOUCH,
     expire::EXPIRE,

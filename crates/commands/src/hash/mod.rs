@@ -52,7 +52,7 @@ pub const COMMANDS: &[DataCommand] = &[
 
 /// What decides on the form of hashes now.
 #[inline]
-fn rules(txn: &Txn<'_>) -> HashRules {
+pub(crate) fn rules(txn: &Txn<'_>) -> HashRules {
     HashRules {
         packed: txn.store().thresholds.hash(),
         hasher: txn.hasher(),

@@ -18,7 +18,19 @@ mod xread;
 mod xreadgroup;
 mod xsetid;
 
+use data::types::stream::BlockLimits;
+use store::Txn;
+
 use crate::DataCommand;
+
+/// How large the blocks of streams may become.
+pub(crate) fn block_limits(txn: &Txn<'_>) -> BlockLimits {
+    let thresholds = &txn.store().thresholds;
+    BlockLimits {
+        bytes: thresholds.stream_node_bytes.get(),
+        entries: thresholds.stream_node_entries.get(),
+    }
+}
 
 /// All commands of this family.
 pub const COMMANDS: &[DataCommand] = &[

@@ -1,9 +1,10 @@
 //! XADD.
 
-use data::types::stream::{BlockLimits, Id, Stream};
+use data::types::stream::{Id, Stream};
 use protocol::Reply;
 use store::Txn;
 
+use super::block_limits;
 use super::id::{NewId, Text};
 use super::trim::{Options, Trimming};
 use crate::keys::{access, first};
@@ -91,7 +92,7 @@ fn add(
             "ERR Elements are too large to be stored",
         ));
     }
-    let limits = limits(txn);
+    let limits = block_limits(txn);
     let (removed, len, first) = txn.edit(key, found, |stream: &mut Box<Stream>| {
         stream.push(id, texts, limits);
         match trimming.map(|trimming| trimming.run(stream)) {
@@ -111,14 +112,6 @@ fn add(
         replay(txn, args, (at, text.as_bytes()), trimmed.as_ref());
     }
     Ok(())
-}
-
-fn limits(txn: &Txn<'_>) -> BlockLimits {
-    let thresholds = &txn.store().thresholds;
-    BlockLimits {
-        bytes: thresholds.stream_node_bytes.get(),
-        entries: thresholds.stream_node_entries.get(),
-    }
 }
 
 /// The log gets the ID that was made and what was trimmed.

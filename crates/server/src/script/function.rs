@@ -3,10 +3,11 @@
 use commands::spec::{Group, flags};
 use commands::{Command, CommandError, Spec};
 use protocol::{Reply, glob};
+use rdb::payload::{self, Payload};
 use scripting::{FunctionInfo, Library, flags as script_flags};
 
 use super::container::sub;
-use super::libraries::exists;
+use super::libraries::{Libraries, Merge, exists};
 use crate::session::{Call, Outcome, SessionCommand, help};
 
 /// What all of them have in common.
@@ -21,8 +22,6 @@ const fn spec(name: &'static str, arity: i32) -> Spec {
 }
 
 const ON_ALL_SHARDS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
-const NO_PAYLOADS: CommandError =
-    CommandError::Text("ERR payloads of functions aren't available in this version");
 
 /// FUNCTION and its subcommands.
 pub(super) const FUNCTION: SessionCommand = Command {
@@ -60,7 +59,12 @@ const DUMP: SessionCommand = sub(
         summary: "Dumps all libraries into a serialized binary payload.",
         ..spec("dump", 2)
     },
-    |_, _| Err(NO_PAYLOADS),
+    |call, reply| {
+        let libraries = call.shared.libraries.all();
+        let code = libraries.iter().map(|library| &*library.code);
+        reply.bulk(&payload::dump_functions(code, true));
+        Ok(Outcome::Done)
+    },
 );
 
 const FLUSH: SessionCommand = sub(
@@ -130,7 +134,7 @@ const RESTORE: SessionCommand = sub(
         tips: ON_ALL_SHARDS,
         ..spec("restore", -3)
     },
-    |_, _| Err(NO_PAYLOADS),
+    restore,
 );
 
 const STATS: SessionCommand = sub(
@@ -183,6 +187,42 @@ fn load(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comma
     })?;
     reply.bulk(library.name.as_bytes());
     libraries.add(library, replace)?;
+    Ok(Outcome::Done)
+}
+
+fn restore(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
+    let args = call.args;
+    if args.len() > 4 {
+        return Err(CommandError::Made(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{}'. Try FUNCTION HELP.",
+            String::from_utf8_lossy(args.at(1))
+        )));
+    }
+    let policy = match args.get(3) {
+        None => Merge::Append,
+        Some(_) if args.is(3, "append") => Merge::Append,
+        Some(_) if args.is(3, "replace") => Merge::Replace,
+        Some(_) if args.is(3, "flush") => Merge::Flush,
+        Some(_) => {
+            return Err(CommandError::Text(
+                "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
+            ));
+        }
+    };
+    let payload = Payload::open(args.at(2))
+        .map_err(|_| CommandError::Text("ERR DUMP payload version or checksum are wrong"))?;
+    // They are gathered first: either all come or none.
+    let restored = Libraries::default();
+    for code in payload.functions() {
+        let code = code.map_err(|error| match error {
+            rdb::Error::UnknownType(_) => CommandError::Text("ERR given type is not a function"),
+            _ => CommandError::Text("ERR Failed loading library payload"),
+        })?;
+        let library = call.thread.scripts.load_library(&code, |_| Ok(()))?;
+        restored.add(library, false)?;
+    }
+    call.shared.libraries.merge(restored, policy)?;
+    reply.ok();
     Ok(Outcome::Done)
 }
 

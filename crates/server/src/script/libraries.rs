@@ -36,17 +36,31 @@ impl Libraries {
         if libraries.contains_key(&library.name) && !replace {
             return Err(exists(&library.name));
         }
-        for other in libraries
-            .values()
-            .filter(|other| other.name != library.name)
-        {
-            let is_taken = |name: &str| other.functions.iter().any(|f| f.name == name);
-            if let Some(taken) = library.functions.iter().find(|f| is_taken(&f.name)) {
-                let text = format!("ERR Function {} already exists", taken.name);
+        check_functions(&library, &libraries)?;
+        libraries.insert(library.name.clone(), library);
+        Ok(())
+    }
+
+    /// Takes over all libraries of another register, or none: in the place of all there are, in the
+    /// place of those with their names, or beside all others.
+    pub(super) fn merge(&self, others: Self, policy: Merge) -> Result<(), CommandError> {
+        let others = others.0.into_inner().expect(NO_PANIC);
+        let mut libraries = self.0.write().expect(NO_PANIC);
+        let mut merged = match policy {
+            Merge::Flush => BTreeMap::new(),
+            Merge::Append | Merge::Replace => libraries.clone(),
+        };
+        for name in others.keys() {
+            if merged.remove(name).is_some() && policy == Merge::Append {
+                let text = format!("ERR Library {name} already exists");
                 return Err(CommandError::Made(text));
             }
         }
-        libraries.insert(library.name.clone(), library);
+        for library in others.values() {
+            check_functions(library, &merged)?;
+        }
+        merged.extend(others);
+        *libraries = merged;
         Ok(())
     }
 
@@ -73,6 +87,35 @@ impl Libraries {
         let functions = libraries.values().map(|library| library.functions.len());
         (libraries.len(), functions.sum())
     }
+}
+
+/// What happens to the libraries that are there when others are restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Merge {
+    /// They go.
+    Flush,
+    /// They stay, and none may have the name of one that comes.
+    Append,
+    /// They stay, unless one comes with their name.
+    Replace,
+}
+
+/// Refuses a library with a function whose name a function of another library has.
+fn check_functions(
+    library: &Library,
+    libraries: &BTreeMap<String, Arc<Library>>,
+) -> Result<(), CommandError> {
+    let others = libraries
+        .values()
+        .filter(|other| other.name != library.name);
+    for other in others {
+        let is_taken = |name: &str| other.functions.iter().any(|f| f.name == name);
+        if let Some(taken) = library.functions.iter().find(|f| is_taken(&f.name)) {
+            let text = format!("ERR Function {} already exists", taken.name);
+            return Err(CommandError::Made(text));
+        }
+    }
+    Ok(())
 }
 
 /// The answer to a second library of the same name.

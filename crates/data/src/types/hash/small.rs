@@ -46,6 +46,11 @@ impl<'a> SmallRef<'a> {
         Self(PackedRef::new(bytes))
     }
 
+    /// The list that it is.
+    pub fn as_packed(self) -> PackedRef<'a> {
+        self.0
+    }
+
     /// Whether there is room for expiries.
     #[inline]
     pub fn has_expiries(self) -> bool {

@@ -95,6 +95,11 @@ impl Large {
         }
     }
 
+    /// The elements of each chunk, and their number.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (Run<'_>, usize)> {
+        self.chunks.iter().map(|chunk| (chunk.run(), chunk.len()))
+    }
+
     /// Element `index`, which is there.
     pub(super) fn get(&self, index: usize) -> Elem<'_> {
         let (at, inner) = self.locate(index);

@@ -234,6 +234,15 @@ impl<'a> ListRef<'a> {
         }
     }
 
+    /// Its elements in runs as they lie in memory, each with their number; none is empty.
+    pub fn runs(self) -> impl ExactSizeIterator<Item = (Run<'a>, usize)> {
+        let runs: Vec<_> = match self {
+            Self::Packed(packed) => vec![(packed.run(), packed.len())],
+            Self::Large(large) => large.runs().collect(),
+        };
+        runs.into_iter()
+    }
+
     /// Its elements from an end on, without the first `skipped`. Finding the first one takes
     /// O(distance to the nearer end).
     pub fn iter_from(self, from: End, skipped: usize) -> Iter<'a> {

@@ -19,9 +19,15 @@ impl<'a> IntsRef<'a> {
         (bytes.len() >= HEAD && bytes.starts_with(&[0, 0])).then_some(Self(bytes))
     }
 
+    /// Bytes of each number.
     #[inline]
-    fn width(self) -> usize {
+    pub fn width(self) -> usize {
         usize::from(self.0[2])
+    }
+
+    /// The numbers as they lie in memory: ascending, little-endian.
+    pub fn numbers(self) -> &'a [u8] {
+        &self.0[HEAD..]
     }
 
     /// How many there are.

@@ -127,6 +127,17 @@ impl Block {
         Run(&self.run[..self.names_end as usize])
     }
 
+    /// The whole of it.
+    pub(super) fn node(&self) -> Node<'_> {
+        Node {
+            first: self.first,
+            len: self.len(),
+            fields: self.names as usize,
+            names: self.names(),
+            entries: Run(&self.run[self.start as usize..]),
+        }
+    }
+
     /// Its entries of these IDs, from either end.
     pub(super) fn entries(&self, from: Id, to: Id) -> Entries<'_> {
         Entries {
@@ -234,6 +245,21 @@ impl Block {
     pub(super) fn seal(&mut self) {
         self.run.shrink_to_fit();
     }
+}
+
+/// A block as it lies in memory, in the encoding of Redis's stream nodes; see the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    /// The ID that those of the entries are distances from.
+    pub first: Id,
+    /// How many entries there are.
+    pub len: usize,
+    /// How many names there are.
+    pub fields: usize,
+    /// The names.
+    pub names: Run<'a>,
+    /// The entries.
+    pub entries: Run<'a>,
 }
 
 /// An entry.

@@ -12,7 +12,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use block::{BlockLimits, Entry, Fields};
+pub use block::{BlockLimits, Entry, Fields, Node};
 pub use group::{Consumer, ConsumerKey, Group, Pending};
 pub use id::Id;
 
@@ -130,6 +130,12 @@ impl Stream {
     /// The ID of the first entry, or 0-0. O(log n).
     pub fn first_id(&self) -> Id {
         self.first().map_or(Id::MIN, |entry| entry.id)
+    }
+
+    /// Its blocks as they lie in memory.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        let last = Some(&self.last).filter(|last| last.len() > 0);
+        self.sealed.values().chain(last).map(Block::node)
     }
 
     /// How many blocks there are. O(1).

@@ -1,0 +1,95 @@
+//! Reading sets.
+
+use std::io::Read;
+
+use data::packed::{Digits, Elem};
+use data::types::set::SetRules;
+use data::{Kind, Set, Value};
+
+use super::bytes::{Bytes, signed};
+use super::{DOUBLE, TIME_MAX, count, has_doubles, longest, pack};
+use crate::Error;
+use crate::input::Input;
+
+/// Members one after the other.
+pub(super) fn plain<R: Read>(input: &mut Input<R>, rules: &SetRules) -> Result<Value, Error> {
+    let mut set = Set::default();
+    for _ in 0..count(input)? {
+        add(&mut set, &input.string()?, rules)?;
+    }
+    Ok(Value::Set(set))
+}
+
+/// Members and their expiries, 0 for none.
+pub(super) fn expiring<R: Read>(input: &mut Input<R>, rules: &SetRules) -> Result<Value, Error> {
+    let mut set = Set::default();
+    for _ in 0..count(input)? {
+        let member = input.string()?;
+        match input.u64()? {
+            0 => add(&mut set, &member, rules)?,
+            at => {
+                if at > TIME_MAX {
+                    return Err(Error::Corrupt("the expiry of a member can't be"));
+                }
+                if !set.add_expiring(&member, at, rules) {
+                    return Err(DOUBLE);
+                }
+            }
+        }
+    }
+    Ok(Value::Set(set))
+}
+
+/// Ascending integers of the same width.
+///
+/// ```text
+/// [ width (4) ][ how many (4) ][ integer ] …
+/// ```
+pub(super) fn intset(blob: &[u8], rules: &SetRules) -> Result<Value, Error> {
+    const BROKEN: Error = Error::Corrupt("a set of integers is broken");
+    let mut bytes = Bytes(blob);
+    let (width, len) = bytes.u32().zip(bytes.u32()).ok_or(BROKEN)?;
+    let numbers = bytes.0;
+    if ![2, 4, 8].contains(&width) || numbers.len() as u64 != u64::from(width) * u64::from(len) {
+        return Err(BROKEN);
+    }
+    let mut set = Set::default();
+    let (mut digits, mut before) = (Digits::new(), None);
+    for number in numbers.chunks_exact(width as usize).map(signed) {
+        if before.is_some_and(|before| before >= number) {
+            return Err(BROKEN);
+        }
+        before = Some(number);
+        add(&mut set, digits.format(number).as_bytes(), rules)?;
+    }
+    if before.is_none() {
+        return Err(Error::Empty);
+    }
+    Ok(Value::Set(set))
+}
+
+/// Members that were packed.
+pub(super) fn packed(members: &[Elem<'_>], rules: &SetRules) -> Result<Value, Error> {
+    if members.is_empty() {
+        return Err(Error::Empty);
+    }
+    if rules.packed.admit(members.len(), longest(members)) {
+        if has_doubles(members.iter()) {
+            return Err(DOUBLE);
+        }
+        return Ok(Value::from_packed(Kind::Set, pack(members)));
+    }
+    let mut set = Set::default();
+    for member in members {
+        add(&mut set, member.text(&mut Digits::new()), rules)?;
+    }
+    Ok(Value::Set(set))
+}
+
+fn add(set: &mut Set, member: &[u8], rules: &SetRules) -> Result<(), Error> {
+    if set.add(member, rules) {
+        Ok(())
+    } else {
+        Err(DOUBLE)
+    }
+}
