@@ -20,6 +20,12 @@ pub(crate) mod constant {
     pub(crate) const ARGV: i32 = field::END + 4;
 }
 
+/// What Lua says when it gets no more memory.
+pub(crate) const NO_MEMORY: &str = "not enough memory";
+/// What clients hear then.
+pub(crate) const NO_MEMORY_LEFT: &str = "script needs more memory than scripts may have \
+    (--lua_mem_limit)";
+
 /// What a run has come to.
 #[derive(Debug, Default)]
 pub(crate) struct Returned {
@@ -107,6 +113,7 @@ pub(crate) fn call(
     }
     let text = match stack.kind(table) {
         // Lua's own words when it can't even call the handler.
+        Kind::String if stack.bytes(table) == NO_MEMORY.as_bytes() => NO_MEMORY_LEFT.as_bytes(),
         Kind::String => stack.bytes(table),
         _ => b"unknown error",
     };

@@ -34,6 +34,7 @@ pub struct Interpreter {
     stack: Option<DefaultStack>,
     /// A run that was put aside, and what it runs.
     paused: Option<(Fiber, Callee)>,
+    memory_limit: usize,
     /// The functions of the libraries that this interpreter has loaded.
     libraries: Vec<(Weak<Library>, HashMap<String, Kept>)>,
 }
@@ -83,14 +84,16 @@ const KEPT_BYTES: usize = 64 << 10;
 const LOAD_LIMIT: Duration = Duration::from_millis(500);
 
 impl Interpreter {
-    /// An interpreter that tells scripts this version of Redis.
-    pub fn new(version: (u8, u8, u8)) -> Result<Self> {
+    /// An interpreter that tells scripts this version of Redis. Lua takes at most so many bytes of
+    /// memory; 0 is any number.
+    pub fn new(version: (u8, u8, u8), memory_limit: usize) -> Result<Self> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let options = LuaOptions::new().catch_rust_panics(false);
         let lua = Lua::new_with(libraries, options)?;
         let sandbox = sandbox::build(&lua, constants(&lua, version)?)?;
         let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS);
         lua.set_global_hook(triggers, |_, _| fiber::tick())?;
+        lua.set_memory_limit(memory_limit)?;
         Ok(Self {
             calls: raw::memory(&lua),
             lua,
@@ -99,6 +102,7 @@ impl Interpreter {
             returned: Rc::default(),
             stack: None,
             paused: None,
+            memory_limit,
             libraries: Vec::new(),
         })
     }
@@ -106,6 +110,25 @@ impl Interpreter {
     /// Bytes of memory that Lua uses.
     pub fn used_memory(&self) -> usize {
         self.lua.used_memory()
+    }
+
+    /// Frees memory after a script has taken much of it, so that the next one finds some.
+    fn relieve(&mut self) {
+        let much = self.memory_limit / 2;
+        if much == 0 || self.used_memory() < much {
+            return;
+        }
+        self.collect();
+        // What is left are scripts, and what they keep in the functions of libraries.
+        if self.used_memory() >= much {
+            self.flush();
+            self.collect();
+        }
+    }
+
+    fn collect(&self) {
+        let collected = self.lua.gc_collect();
+        debug_assert!(collected.is_ok(), "there are no finalizers of scripts");
     }
 
     /// Forgets all compiled scripts.
@@ -117,7 +140,9 @@ impl Interpreter {
 
     /// Whether a script compiles; the text of the error if not.
     pub fn compile(&mut self, script: &Script) -> std::result::Result<(), String> {
-        self.compiled(script).map(drop)
+        let compiled = self.compiled(script).map(drop);
+        self.relieve();
+        compiled
     }
 
     /// Runs a script or a function with these keys and arguments.
@@ -136,7 +161,10 @@ impl Interpreter {
         };
         let function = match found {
             Ok(function) => function,
-            Err(error) => return Progress::Ended(failed(error.into_bytes())),
+            Err(error) => {
+                self.relieve();
+                return Progress::Ended(failed(error.into_bytes()));
+            }
         };
         let is_function = callee.is_function();
         self.calls.borrow_mut().resp3 = false;
@@ -147,7 +175,10 @@ impl Interpreter {
         let begun = given.and_then(|()| self.fiber(function, is_function, reply.is_resp3()));
         match begun {
             Ok(fiber) => self.go_on(fiber, callee.clone(), host, reply),
-            Err(error) => Progress::Ended(failed(format!("ERR {error}").into_bytes())),
+            Err(error) => {
+                self.relieve();
+                Progress::Ended(failed_in_lua(&error))
+            }
         }
     }
 
@@ -193,13 +224,14 @@ impl Interpreter {
                 self.paused = Some((fiber, callee));
                 Progress::Paused
             }
-            Reached::End(Ok(()), stack) => {
+            Reached::End(done, stack) => {
                 self.stack = Some(stack);
-                Progress::Ended(self.answer(callee.name(), reply))
-            }
-            Reached::End(Err(error), stack) => {
-                self.stack = Some(stack);
-                Progress::Ended(failed(format!("ERR {error}").into_bytes()))
+                let ended = match done {
+                    Ok(()) => self.answer(callee.name(), reply),
+                    Err(error) => failed_in_lua(&error),
+                };
+                self.relieve();
+                Progress::Ended(ended)
             }
         }
     }
@@ -340,6 +372,16 @@ fn failed(text: Vec<u8>) -> Ended {
         text,
         is_counted: false,
     })
+}
+
+/// An error that Lua has told with a message of its own.
+fn failed_in_lua(message: &str) -> Ended {
+    let message = if message == enter::NO_MEMORY {
+        enter::NO_MEMORY_LEFT
+    } else {
+        message
+    };
+    failed(format!("ERR {message}").into_bytes())
 }
 
 /// An error with its text, in which it says where it was raised.

@@ -82,8 +82,12 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with_limit(0)
+    }
+
+    fn with_limit(memory_limit: usize) -> Self {
         Self {
-            interpreter: Interpreter::new((7, 4, 2)).unwrap(),
+            interpreter: Interpreter::new((7, 4, 2), memory_limit).unwrap(),
             host: Fake::default(),
             resp3: false,
         }
@@ -298,8 +302,19 @@ fn what_has_crashed_lua_does_no_harm() {
         ("return getmetatable(1)", "$-1"),
     ]);
     // CVE-2025-46819: a long bracket whose level overflows.
-    let bracket = "return loadstring('return [' .. string.rep('=', 300000000) .. '[')";
-    assert_eq!(fixture.run(bracket), "$-1");
+    let bracket = |signs: usize| {
+        format!(
+            "local signs = string.rep('=', {signs}) \
+             local run, why = loadstring('return [' .. signs .. '[x]' .. signs .. ']', '=c') \
+             return run and run() or why"
+        )
+    };
+    assert_eq!(fixture.run(&bracket(10_000)), "$1\r\nx");
+    let reply = fixture.run(&bracket(10_001));
+    assert!(
+        reply.contains("c:1: too many '=' in a long bracket"),
+        "{reply}"
+    );
     // CVE-2025-49844: the name of a chunk is collected while the chunk is parsed.
     let parse = "for i = 1, 300 do loadstring(string.rep('local a = {} ', 99), 'n' .. i) end \
                  collectgarbage() return 1";
@@ -326,6 +341,75 @@ fn depth_ends_in_an_error() {
         assert!(!reply.is_empty(), "{script}");
         assert_eq!(fixture.run("return 1"), ":1");
     }
+}
+
+/// Scripts that want more memory or more stack than there is, and ones that nest too deep.
+const GREEDY: [&str; 16] = [
+    "return string.rep('x', 2 ^ 31)",
+    "return #string.rep('x', 1e9)",
+    "local s = 'x' while true do s = s .. s end",
+    "local t = {} for i = 1, 1e9 do t[i] = i end",
+    "local t = {} while true do t[#t + 1] = {t} end",
+    "local t = {} for i = 1, 200 do t[i] = string.rep('x', 1e6) end return #table.concat(t)",
+    "while true do local ok = pcall(string.rep, 'x', 1e9) if not ok then return 1 end end",
+    "local t, s = {}, string.rep('x', 1e6) for i = 1, 1e6 do t[i] = s .. i end",
+    "return (string.rep('x', 6e6):gsub('x', string.rep('y', 100)))",
+    "return string.format('%99999d', 1)",
+    "return cjson.decode(string.rep('[', 1e6))",
+    "local t = {} for i = 1, 1e5 do t = {t} end return cjson.encode(t)",
+    "local t = {} for i = 1, 1e5 do t = {t} end return cmsgpack.pack(t)",
+    "local t = {} for i = 1, 1e5 do t = {t} end return t",
+    "local function f() return coroutine.wrap(f)() end return f()",
+    "local f = 'return ' .. string.rep('(', 1e5) return loadstring(f) or 1",
+];
+
+#[test]
+fn memory_has_a_limit() {
+    const LIMIT: usize = 32 << 20;
+    let mut fixture = Fixture::with_limit(LIMIT);
+    for script in GREEDY {
+        let reply = fixture.run(script);
+        assert!(!reply.is_empty(), "{script}");
+        assert!(fixture.interpreter.used_memory() < LIMIT / 2, "{script}");
+        assert_eq!(fixture.run("return redis.call('set', 'a', 'b')"), "+OK");
+    }
+    assert_eq!(
+        fixture.run("return #string.rep('x', 1e9)"),
+        "-ERR script needs more memory than scripts may have (--lua_mem_limit)"
+    );
+    // Many scripts, each of which stays compiled.
+    for number in 0..200 {
+        let script = format!("return {number} --[[{}]]", "local a = 1 ".repeat(20));
+        assert_eq!(fixture.run(&script), format!(":{number}"));
+    }
+    let literals = (0..2000)
+        .map(|at| format!("'{at:0>600}',"))
+        .collect::<String>();
+    for number in 0..40 {
+        let script = format!("local t = {{{literals}}} return #t + {number}");
+        assert_eq!(fixture.run(&script), format!(":{}", 2000 + number));
+    }
+}
+
+#[test]
+fn a_reply_that_finds_no_memory_is_an_error() {
+    let mut fixture = Fixture::with_limit(8 << 20);
+    let value = "x".repeat(3 << 20);
+    fixture
+        .host
+        .data
+        .insert(b"big".to_vec(), value.into_bytes());
+    let script = "local t = {} for i = 1, 100 do t[i] = redis.call('get', 'big') .. i end";
+    assert!(
+        fixture
+            .run(script)
+            .starts_with("-ERR script needs more memory")
+    );
+    let caught = "local t = {} local ok, e = pcall(function() \
+                  for i = 1, 100 do t[i] = redis.call('get', 'big') .. i end end) \
+                  t = nil return tostring(e)";
+    assert_eq!(fixture.run(caught), "$17\r\nnot enough memory");
+    assert_eq!(fixture.run("return #redis.call('get', 'big')"), ":3145728");
 }
 
 #[test]

@@ -79,6 +79,7 @@ impl Thread {
         Self {
             number,
             observe_ns: admin::threshold_ns(&config),
+            scripts: ThreadScripts::new(config.scripting.lua_mem_limit),
             config,
             now: Now::default(),
             conns: Vec::new(),
@@ -90,7 +91,6 @@ impl Thread {
             is_full: false,
             next_http_warning_us: 0,
             subscribers: Subscribers::default(),
-            scripts: ThreadScripts::default(),
             aside: None,
             put_off: PutOff::default(),
             is_outside: false,

@@ -13,9 +13,10 @@ use crate::identity::REDIS_VERSION;
 use crate::shared::Shared;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ThreadScripts {
     interpreter: Option<Box<Interpreter>>,
+    memory_limit: usize,
     by_sha: HashMap<Sha, Arc<Script>, RandomState>,
     /// By the hash of the whole text: spares the SHA-1 of a text that came before.
     by_text: HashMap<u64, Arc<Script>, RandomState>,
@@ -28,6 +29,18 @@ pub(super) const NO_SCRIPT: CommandError =
     CommandError::Text("NOSCRIPT No matching script. Please use EVAL.");
 
 impl ThreadScripts {
+    /// None yet. They will take so many bytes of memory at most; 0 is any number.
+    pub(crate) fn new(memory_limit: u64) -> Self {
+        Self {
+            interpreter: None,
+            memory_limit: usize::try_from(memory_limit).unwrap_or(usize::MAX),
+            by_sha: HashMap::default(),
+            by_text: HashMap::default(),
+            flushes: 0,
+            next: None,
+        }
+    }
+
     /// The script with this text.
     pub(super) fn by_text(
         &mut self,
@@ -89,7 +102,7 @@ impl ThreadScripts {
     /// The interpreter, made if there is none.
     fn interpreter(&mut self) -> Result<&mut Box<Interpreter>, CommandError> {
         if self.interpreter.is_none() {
-            let made = Interpreter::new(version());
+            let made = Interpreter::new(version(), self.memory_limit);
             let made = made.map_err(|error| CommandError::Made(format!("ERR {error}")))?;
             self.interpreter = Some(Box::new(made));
         }

@@ -1,6 +1,6 @@
 //! Lua.
 
-use crate::flags::codec::{ANY, Codec, List, N63, Text, U32, Yes};
+use crate::flags::codec::{ANY, Codec, I63, List, Memory, N63, Text, U32, Yes};
 use crate::flags::special::{ALLOW_UNDECLARED_KEYS, ScriptFlags};
 use crate::flags::table::topic;
 
@@ -11,6 +11,9 @@ topic! {
     /// Milliseconds a script runs before other clients are told that the server is busy.
     busy_reply_threshold: u64 = 5000, N63,
         redis("busy-reply-threshold", "lua-time-limit"), runtime();
+
+    /// Most memory that the scripts of a thread take; one that wants more fails. 0 = no limit.
+    lua_mem_limit: u64 = 256 << 20, Memory(0, I63);
 
     /// Give scripts Redis's deprecated functions.
     lua_enable_deprecated_api: bool = false, Yes, redis("lua-enable-deprecated-api"), inert();
