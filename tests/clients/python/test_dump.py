@@ -337,6 +337,41 @@ def test_fields_that_expire_come_from_valkey(newer, raw, peer):
     assert times == [-1, AT_MS, -1]
 
 
+def test_events_are_redis_s(raw, peer):
+    heard = []
+    for db in (raw, peer):
+        db.config_set("notify-keyspace-events", "KEA")
+        db.set("a", 1)
+        payload = db.dump("a")
+        with db.pubsub(ignore_subscribe_messages=True) as listener:
+            listener.psubscribe("__keyevent@0__:*")
+            listener.get_message(timeout=5)
+            db.restore("b", 0, payload)
+            db.restore("b", 100_000, payload, replace=True)
+            db.restore("b", 1, payload, replace=True, absttl=True)
+            db.restore("c", 1, payload, absttl=True)
+            db.set("end", 1)
+            events = []
+            while not events or events[-1][1] != b"end":
+                message = listener.get_message(timeout=5)
+                events.append((message["channel"], message["data"]))
+        heard.append(events)
+        db.config_set("notify-keyspace-events", "")
+    assert heard[0] == heard[1]
+
+
+def test_a_restored_key_has_changed(raw, connect):
+    raw.set("a", 1)
+    other = connect(protocol=2)
+    with raw.pipeline() as transaction:
+        transaction.watch("a")
+        other.restore("a", 0, other.dump("a"), replace=True)
+        transaction.multi()
+        transaction.get("a")
+        with pytest.raises(redis.WatchError):
+            transaction.execute()
+
+
 def test_clients_that_wait_are_served(raw, connect):
     raw.rpush("a", "x")
     payload = raw.dump("a")
