@@ -21,6 +21,7 @@ mod help;
 pub mod hyperloglog;
 pub mod keys;
 pub mod list;
+pub mod load;
 mod member_scan;
 #[cfg(test)]
 mod peer_tests;

@@ -16,7 +16,7 @@ const DISTANCE_MAX: usize = 8192;
 const SHORT_MAX: usize = 6;
 const SLOTS_LOG2: u32 = 12;
 
-/// Appends what `input` is compressed, or nothing and false when that isn't less than `limit` bytes.
+/// Appends what `input` is compressed; nothing, and false, when that isn't less than `limit` bytes.
 pub(crate) fn compress(input: &[u8], limit: usize, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     // For each hash of three bytes, one more than where it was last seen.

@@ -184,7 +184,7 @@ fn what_cannot_be_kept_is_refused_by_name() {
         matches!(&error, Error::Module(name) if name.len() == 9),
         "{error}"
     );
-    let error = items(&by_hand("REDIS0011", b"\xc8")).expect_err("unknown");
+    let error = items(&by_hand("REDIS0011", b"\xc8\x01a")).expect_err("unknown");
     assert!(matches!(error, Error::UnknownType(200)), "{error}");
 }
 

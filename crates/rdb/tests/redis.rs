@@ -65,14 +65,12 @@ impl Redis {
             .spawn()
             .expect("it can be run");
         let socket = loop {
-            match UnixStream::connect(&path) {
-                Ok(socket) => break BufReader::new(socket),
-                Err(_) => {
-                    let ended = child.try_wait().expect("it is ours");
-                    assert!(ended.is_none(), "redis-server doesn't start");
-                    std::thread::yield_now();
-                }
+            if let Ok(socket) = UnixStream::connect(&path) {
+                break BufReader::new(socket);
             }
+            let ended = child.try_wait().expect("it is ours");
+            assert!(ended.is_none(), "redis-server doesn't start");
+            std::thread::yield_now();
         };
         let mut redis = Self { child, socket };
         while redis.ask("PING") != "+PONG" {}

@@ -210,6 +210,72 @@ def test_small_values_have_the_same_payloads(raw, peer):
         assert raw.dump(key) == peer.dump(key), key
 
 
+CODE = """#!lua name={name}
+redis.register_function('{name}', function() return '{name}' end)
+"""
+
+
+def library_names(db):
+    libraries = db.function_list()
+    return {library[1] for library in libraries}
+
+
+def test_functions_go_both_ways(raw, peer):
+    for source, target in ((raw, peer), (peer, raw)):
+        source.function_flush()
+        target.function_flush()
+        source.function_load(CODE.format(name="one"))
+        source.function_load(CODE.format(name="two"))
+        payload = source.function_dump()
+        target.function_load(CODE.format(name="three"))
+        target.function_restore(payload)
+        assert library_names(target) == {b"one", b"two", b"three"}
+        assert target.fcall("two", 0) == b"two"
+        with pytest.raises(redis.ResponseError, match="Library (one|two) already exists"):
+            target.function_restore(payload)
+        target.function_restore(payload, "REPLACE")
+        target.function_restore(payload, "FLUSH")
+        assert library_names(target) == {b"one", b"two"}
+        source.function_flush()
+        target.function_flush()
+
+
+def test_refused_libraries_leave_everything_as_it_was(raw):
+    raw.function_flush()
+    raw.function_load(CODE.format(name="one"))
+    payload = raw.function_dump()
+    empty = raw.function_flush() and raw.function_dump()
+    raw.function_load(CODE.format(name="one").replace("name=one", "name=other"))
+    for args, error in [
+        ((payload,), "Function one already exists"),
+        ((payload, "FOO"), "Wrong restore policy given"),
+        ((payload[:-1],), "DUMP payload version or checksum are wrong"),
+        ((payload, "FLUSH", "FLUSH"), "unknown subcommand or wrong number of arguments"),
+    ]:
+        with pytest.raises(redis.ResponseError, match=error):
+            raw.execute_command("FUNCTION RESTORE", *args)
+    raw.set("a", 1)
+    with pytest.raises(redis.ResponseError, match="given type is not a function"):
+        raw.function_restore(raw.dump("a"))
+    assert library_names(raw) == {b"other"}
+    raw.function_restore(empty, "FLUSH")
+    assert library_names(raw) == set()
+
+
+@pytest.mark.parametrize("kind", FILLS)
+def test_reloading_changes_nothing(own_server, kind):
+    server = own_server(enable_debug_command="yes")
+    with redis.Redis(port=server.port, protocol=2) as db:
+        FILLS[kind](db)
+        for key in db.keys()[::2]:
+            db.pexpireat(key, AT_MS)
+        before = db.execute_command("DEBUG", "DIGEST")
+        told = {key: describe(db, key) for key in db.keys()}
+        db.execute_command("DEBUG", "RELOAD")
+        assert db.execute_command("DEBUG", "DIGEST") == before
+        assert {key: describe(db, key) for key in db.keys()} == told
+
+
 def test_ttls(raw):
     raw.set("a", 1)
     payload = raw.dump("a")
@@ -269,6 +335,41 @@ def test_fields_that_expire_come_from_valkey(newer, raw, peer):
     assert raw.hgetall("h") == peer.hgetall("h")
     times = raw.execute_command("HPEXPIRETIME", "h", "FIELDS", 3, "a", "b", "c")
     assert times == [-1, AT_MS, -1]
+
+
+def test_events_are_redis_s(raw, peer):
+    heard = []
+    for db in (raw, peer):
+        db.config_set("notify-keyspace-events", "KEA")
+        db.set("a", 1)
+        payload = db.dump("a")
+        with db.pubsub(ignore_subscribe_messages=True) as listener:
+            listener.psubscribe("__keyevent@0__:*")
+            listener.get_message(timeout=5)
+            db.restore("b", 0, payload)
+            db.restore("b", 100_000, payload, replace=True)
+            db.restore("b", 1, payload, replace=True, absttl=True)
+            db.restore("c", 1, payload, absttl=True)
+            db.set("end", 1)
+            events = []
+            while not events or events[-1][1] != b"end":
+                message = listener.get_message(timeout=5)
+                events.append((message["channel"], message["data"]))
+        heard.append(events)
+        db.config_set("notify-keyspace-events", "")
+    assert heard[0] == heard[1]
+
+
+def test_a_restored_key_has_changed(raw, connect):
+    raw.set("a", 1)
+    other = connect(protocol=2)
+    with raw.pipeline() as transaction:
+        transaction.watch("a")
+        other.restore("a", 0, other.dump("a"), replace=True)
+        transaction.multi()
+        transaction.get("a")
+        with pytest.raises(redis.WatchError):
+            transaction.execute()
 
 
 def test_clients_that_wait_are_served(raw, connect):

@@ -18,7 +18,7 @@
 use protocol::number::parse_i64;
 
 /// An element, as it is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Elem<'a> {
     /// A string that isn't the decimal form of a 64-bit integer.
     Bytes(&'a [u8]),

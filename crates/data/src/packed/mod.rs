@@ -192,6 +192,17 @@ impl Packed {
         Self(bytes)
     }
 
+    /// The list of these entries, of which there are `len`.
+    ///
+    /// # Panics
+    /// When that is more than [`LEN_MAX`].
+    pub fn of_run(run: Run<'_>, len: usize) -> Self {
+        let mut list = Self(Vec::with_capacity(COUNT + run.0.len()));
+        list.set_count(len);
+        list.0.extend_from_slice(run.0);
+        list
+    }
+
     /// All its bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -2,11 +2,12 @@
 
 use std::io::Read;
 
+use data::entries::Entries;
 use data::packed::{Digits, Elem};
 use data::types::hash::HashRules;
 use data::{Hash, Kind, Value};
 
-use super::{DOUBLE, TIME_MAX, count, has_doubles, listpack, longest, pack};
+use super::{DOUBLE, Elements, TIME_MAX, count, has_doubles, listpack, longest};
 use crate::Error;
 use crate::input::Input;
 
@@ -66,8 +67,12 @@ fn read<R: Read>(
     rules: &HashRules,
     mut next: impl FnMut(&mut Input<R>) -> Result<Triple, Error>,
 ) -> Result<Value, Error> {
+    let count = count(input)?;
     let mut hash = Hash::default();
-    for _ in 0..count(input)? {
+    if count > rules.packed.entries as u64 {
+        hash = Hash::Large(Box::new(Entries::new(rules.hasher.clone())));
+    }
+    for _ in 0..count {
         let (field, value, at) = next(input)?;
         set(&mut hash, &field, &value, at, rules)?;
     }
@@ -75,7 +80,7 @@ fn read<R: Read>(
 }
 
 /// Fields and values that were packed.
-pub(super) fn packed(elems: &[Elem<'_>], rules: &HashRules) -> Result<Value, Error> {
+pub(super) fn packed(elems: &Elements<'_>, rules: &HashRules) -> Result<Value, Error> {
     if elems.is_empty() {
         return Err(Error::Empty);
     }
@@ -86,7 +91,7 @@ pub(super) fn packed(elems: &[Elem<'_>], rules: &HashRules) -> Result<Value, Err
         if has_doubles(elems.iter().step_by(PAIR)) {
             return Err(DOUBLE);
         }
-        return Ok(Value::from_packed(Kind::Hash, pack(elems)));
+        return Ok(Value::from_packed(Kind::Hash, elems.pack()));
     }
     let mut hash = Hash::default();
     for pair in elems.chunks_exact(PAIR) {

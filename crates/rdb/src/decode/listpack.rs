@@ -4,8 +4,9 @@
 //! [ bytes (4) ][ entries (2), 65535 for unknown ][ entry ] … [ 255 ]
 //! ```
 
-use data::packed::Elem;
+use data::packed::{Elem, entry_bytes};
 
+use super::Elements;
 use super::bytes::{Bytes, signed};
 use crate::Error;
 
@@ -15,25 +16,29 @@ const UNKNOWN: usize = u16::MAX as usize;
 pub(super) const BROKEN: Error = Error::Corrupt("a listpack is broken");
 
 /// All elements of a listpack.
-pub(super) fn parse(blob: &[u8]) -> Result<Vec<Elem<'_>>, Error> {
+pub(super) fn parse(blob: &[u8]) -> Result<Elements<'_>, Error> {
     elements(blob).ok_or(BROKEN)
 }
 
-fn elements(blob: &[u8]) -> Option<Vec<Elem<'_>>> {
+fn elements(blob: &[u8]) -> Option<Elements<'_>> {
     let (head, run) = blob.split_at_checked(HEAD)?;
     let (&end, run) = run.split_last()?;
     let size = u32::from_le_bytes(head[..4].try_into().ok()?);
     if end != END || size as usize != blob.len() {
         return None;
     }
-    let (mut elems, mut bytes) = (Vec::new(), Bytes(run));
+    let (mut elems, mut bytes, mut is_ours) = (Vec::new(), Bytes(run), true);
     while !bytes.0.is_empty() {
         let before = bytes.0.len();
-        elems.push(element(&mut bytes)?);
+        let elem = element(&mut bytes)?;
         back_length(&mut bytes, before)?;
+        // Each form of an element has a length of its own.
+        is_ours &= entry_bytes(elem) == before - bytes.0.len();
+        elems.push(elem);
     }
     let count = usize::from(u16::from_le_bytes([head[4], head[5]]));
-    (count == UNKNOWN || count == elems.len()).then_some(elems)
+    let run = is_ours.then_some(run);
+    (count == UNKNOWN || count == elems.len()).then_some(Elements { elems, run })
 }
 
 fn element<'a>(bytes: &mut Bytes<'a>) -> Option<Elem<'a>> {
@@ -117,7 +122,9 @@ mod tests {
         fn what_we_write_comes_back(texts in prop::collection::vec(text(), 0..20)) {
             let elems: Vec<_> = texts.iter().map(|text| Elem::of(text)).collect();
             let blob = blob(&elems);
-            prop_assert_eq!(parse(&blob).expect("well formed"), elems);
+            let parsed = parse(&blob).expect("well formed");
+            prop_assert_eq!(&*parsed, &elems[..]);
+            prop_assert!(parsed.run.is_some(), "it is as we write it");
             if blob.len() < 2_000 {
                 for end in 0..blob.len() {
                     prop_assert!(parse(&blob[..end]).is_err());

@@ -12,15 +12,18 @@ mod stream;
 mod ziplist;
 mod zset;
 
+use std::collections::HashSet;
 use std::io::Read;
+use std::ops::Deref;
 
 use data::Value;
-use data::packed::{Elem, Packed};
+use data::packed::{Elem, Packed, Run};
 use data::types::hash::HashRules;
 use data::types::list::NodeLimit;
 use data::types::set::SetRules;
 use data::types::stream::BlockLimits;
 use data::types::zset::Growth;
+use foldhash::fast::RandomState;
 
 use crate::Error;
 use crate::codes::{Dialect, kind};
@@ -102,13 +105,34 @@ fn count<R: Read>(input: &mut Input<R>) -> Result<u64, Error> {
     }
 }
 
-/// These elements side by side.
-fn pack(elems: &[Elem<'_>]) -> Vec<u8> {
-    let mut packed = Packed::new();
-    for &elem in elems {
-        packed.push(elem);
+/// The elements of a packed list.
+#[derive(Debug)]
+struct Elements<'a> {
+    elems: Vec<Elem<'a>>,
+    /// The list as it lies there, if it is to the letter as we would have packed it.
+    run: Option<&'a [u8]>,
+}
+
+impl<'a> Deref for Elements<'a> {
+    type Target = [Elem<'a>];
+
+    fn deref(&self) -> &[Elem<'a>] {
+        &self.elems
     }
-    packed.into_bytes()
+}
+
+impl Elements<'_> {
+    /// The packed list that they make.
+    fn pack(&self) -> Vec<u8> {
+        if let Some(run) = self.run {
+            return Packed::of_run(Run(run), self.len()).into_bytes();
+        }
+        let mut packed = Packed::new();
+        for &elem in &self.elems {
+            packed.push(elem);
+        }
+        packed.into_bytes()
+    }
 }
 
 /// The length of the longest of these texts.
@@ -117,9 +141,10 @@ fn longest(elems: &[Elem<'_>]) -> usize {
 }
 
 /// Whether an element occurs twice.
-fn has_doubles<'a>(mut elems: impl Iterator<Item = &'a Elem<'a>>) -> bool {
-    let mut seen = std::collections::HashSet::new();
-    !elems.all(|elem| seen.insert(elem.to_vec()))
+fn has_doubles<'a>(elems: impl Iterator<Item = &'a Elem<'a>>) -> bool {
+    let mut seen = HashSet::with_hasher(RandomState::default());
+    let mut elems = elems;
+    !elems.all(|elem| seen.insert(*elem))
 }
 
 const DOUBLE: Error = Error::Corrupt("an element occurs twice");

@@ -2,19 +2,25 @@
 
 use std::io::Read;
 
-use data::packed::{Digits, Elem};
+use data::entries::Entries;
+use data::packed::Digits;
 use data::types::set::SetRules;
+use data::types::set::ints::Ints;
 use data::{Kind, Set, Value};
 
 use super::bytes::{Bytes, signed};
-use super::{DOUBLE, TIME_MAX, count, has_doubles, longest, pack};
+use super::{DOUBLE, Elements, TIME_MAX, count, has_doubles, longest};
 use crate::Error;
 use crate::input::Input;
 
 /// Members one after the other.
 pub(super) fn plain<R: Read>(input: &mut Input<R>, rules: &SetRules) -> Result<Value, Error> {
+    let count = count(input)?;
     let mut set = Set::default();
-    for _ in 0..count(input)? {
+    if count > rules.ints.max(rules.packed.entries) as u64 {
+        set = Set::Large(Box::new(Entries::new(rules.hasher.clone())));
+    }
+    for _ in 0..count {
         add(&mut set, &input.string()?, rules)?;
     }
     Ok(Value::Set(set))
@@ -53,23 +59,28 @@ pub(super) fn intset(blob: &[u8], rules: &SetRules) -> Result<Value, Error> {
     if ![2, 4, 8].contains(&width) || numbers.len() as u64 != u64::from(width) * u64::from(len) {
         return Err(BROKEN);
     }
-    let mut set = Set::default();
-    let (mut digits, mut before) = (Digits::new(), None);
-    for number in numbers.chunks_exact(width as usize).map(signed) {
-        if before.is_some_and(|before| before >= number) {
-            return Err(BROKEN);
+    let members = numbers.chunks_exact(width as usize).map(signed);
+    if !members.clone().is_sorted_by(|a, b| a < b) {
+        return Err(BROKEN);
+    }
+    match len as usize {
+        0 => Err(Error::Empty),
+        len if len <= rules.ints => {
+            let bytes = Ints::of_numbers(width as u8, numbers).into_bytes();
+            Ok(Value::from_packed(Kind::Set, bytes))
         }
-        before = Some(number);
-        add(&mut set, digits.format(number).as_bytes(), rules)?;
+        _ => {
+            let (mut set, mut digits) = (Set::default(), Digits::new());
+            for member in members {
+                add(&mut set, digits.format(member).as_bytes(), rules)?;
+            }
+            Ok(Value::Set(set))
+        }
     }
-    if before.is_none() {
-        return Err(Error::Empty);
-    }
-    Ok(Value::Set(set))
 }
 
 /// Members that were packed.
-pub(super) fn packed(members: &[Elem<'_>], rules: &SetRules) -> Result<Value, Error> {
+pub(super) fn packed(members: &Elements<'_>, rules: &SetRules) -> Result<Value, Error> {
     if members.is_empty() {
         return Err(Error::Empty);
     }
@@ -77,10 +88,10 @@ pub(super) fn packed(members: &[Elem<'_>], rules: &SetRules) -> Result<Value, Er
         if has_doubles(members.iter()) {
             return Err(DOUBLE);
         }
-        return Ok(Value::from_packed(Kind::Set, pack(members)));
+        return Ok(Value::from_packed(Kind::Set, members.pack()));
     }
     let mut set = Set::default();
-    for member in members {
+    for member in members.iter() {
         add(&mut set, member.text(&mut Digits::new()), rules)?;
     }
     Ok(Value::Set(set))

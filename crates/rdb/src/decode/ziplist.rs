@@ -17,6 +17,7 @@
 
 use data::packed::Elem;
 
+use super::Elements;
 use super::bytes::{Bytes, signed};
 use crate::Error;
 
@@ -27,8 +28,9 @@ const LONG: u8 = 254;
 const UNKNOWN: usize = u16::MAX as usize;
 
 /// All elements of a ziplist.
-pub(super) fn parse(blob: &[u8]) -> Result<Vec<Elem<'_>>, Error> {
-    elements(blob).ok_or(Error::Corrupt("a ziplist is broken"))
+pub(super) fn parse(blob: &[u8]) -> Result<Elements<'_>, Error> {
+    let elems = elements(blob).ok_or(Error::Corrupt("a ziplist is broken"))?;
+    Ok(Elements { elems, run: None })
 }
 
 fn elements(blob: &[u8]) -> Option<Vec<Elem<'_>>> {
@@ -86,8 +88,9 @@ fn element<'a>(bytes: &mut Bytes<'a>) -> Option<Elem<'a>> {
 }
 
 /// All fields and values of a zipmap, by turns.
-pub(super) fn parse_zipmap(blob: &[u8]) -> Result<Vec<Elem<'_>>, Error> {
-    pairs(blob).ok_or(Error::Corrupt("a zipmap is broken"))
+pub(super) fn parse_zipmap(blob: &[u8]) -> Result<Elements<'_>, Error> {
+    let elems = pairs(blob).ok_or(Error::Corrupt("a zipmap is broken"))?;
+    Ok(Elements { elems, run: None })
 }
 
 fn pairs(blob: &[u8]) -> Option<Vec<Elem<'_>>> {
@@ -163,7 +166,7 @@ mod tests {
             Elem::Int(0),
             Elem::Int(12),
         ];
-        assert_eq!(parse(&blob).expect("well formed"), expected);
+        assert_eq!(&*parse(&blob).expect("well formed"), &expected[..]);
         for end in 0..blob.len() {
             assert!(parse(&blob[..end]).is_err(), "{end}");
         }
@@ -183,7 +186,7 @@ mod tests {
             Elem::Bytes(b"bcd"),
             Elem::Bytes(b"x"),
         ];
-        assert_eq!(parse_zipmap(blob).expect("well formed"), expected);
+        assert_eq!(&*parse_zipmap(blob).expect("well formed"), &expected[..]);
         for end in 0..blob.len() {
             assert!(parse_zipmap(&blob[..end]).is_err(), "{end}");
         }

@@ -60,9 +60,7 @@ const DUMP: SessionCommand = sub(
         ..spec("dump", 2)
     },
     |call, reply| {
-        let libraries = call.shared.libraries.all();
-        let code = libraries.iter().map(|library| &*library.code);
-        reply.bulk(&payload::dump_functions(code, true));
+        reply.bulk(&dump(call));
         Ok(Outcome::Done)
     },
 );
@@ -209,9 +207,19 @@ fn restore(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Co
             ));
         }
     };
-    let payload = Payload::open(args.at(2))
+    restore_from(call, args.at(2), policy)?;
+    reply.ok();
+    Ok(Outcome::Done)
+}
+
+/// Takes over the libraries of a payload: either all come or none.
+fn restore_from(
+    call: &mut Call<'_, '_>,
+    payload: &[u8],
+    policy: Merge,
+) -> Result<(), CommandError> {
+    let payload = Payload::open(payload)
         .map_err(|_| CommandError::Text("ERR DUMP payload version or checksum are wrong"))?;
-    // They are gathered first: either all come or none.
     let restored = Libraries::default();
     for code in payload.functions() {
         let code = code.map_err(|error| match error {
@@ -221,9 +229,19 @@ fn restore(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Co
         let library = call.thread.scripts.load_library(&code, |_| Ok(()))?;
         restored.add(library, false)?;
     }
-    call.shared.libraries.merge(restored, policy)?;
-    reply.ok();
-    Ok(Outcome::Done)
+    call.shared.libraries.merge(restored, policy)
+}
+
+fn dump(call: &Call<'_, '_>) -> Vec<u8> {
+    let libraries = call.shared.libraries.all();
+    let code = libraries.iter().map(|library| &*library.code);
+    payload::dump_functions(code, true)
+}
+
+/// Writes all libraries in the format of snapshots and reads them back.
+pub(crate) fn reload_libraries(call: &mut Call<'_, '_>) -> Result<(), CommandError> {
+    let payload = dump(call);
+    restore_from(call, &payload, Merge::Flush)
 }
 
 fn stats(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {

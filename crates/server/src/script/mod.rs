@@ -17,6 +17,7 @@ use crate::session::SessionCommand;
 pub(crate) use aside::{Aside, PutOff};
 pub(crate) use busy::SlowRuns;
 pub(crate) use eval::flags;
+pub(crate) use function::reload_libraries;
 pub(crate) use libraries::Libraries;
 pub(crate) use locks::lock;
 pub(crate) use registry::Scripts;

@@ -95,6 +95,11 @@ impl Ints {
         Self(bytes)
     }
 
+    /// The set of these numbers, as [`IntsRef::numbers`] gives them.
+    pub fn of_numbers(width: u8, numbers: &[u8]) -> Self {
+        Self([&[0, 0, width], numbers].concat())
+    }
+
     /// All its bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -40,6 +40,14 @@ pub enum ZsetRef<'a> {
     Large(&'a Large),
 }
 
+/// Appends an element to a packed sorted set, given as a packed list; it has to stand behind all
+/// others there.
+pub fn push_packed(list: &mut Packed, member: Elem<'_>, score: f64) {
+    let score = score::Packed::new(score);
+    list.push(member);
+    list.push(score.elem());
+}
+
 /// How far a sorted set stays packed, and what it hashes its members with from then on.
 #[derive(Clone, Debug)]
 pub struct Growth {

@@ -4,6 +4,7 @@ mod digest;
 mod object;
 mod populate;
 mod protocol_types;
+mod reload;
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
@@ -14,7 +15,7 @@ use commands::spec::{Group, Scope};
 use commands::{CommandError, Spec};
 use protocol::{Reply, number};
 
-use super::{ADMIN, NO_SNAPSHOTS, config, plain};
+use super::{ADMIN, config, plain};
 use crate::flags::rewrite::Missing;
 use crate::flags::values::AllowedFor;
 use crate::identity::random_id;
@@ -188,8 +189,9 @@ const SUBCOMMANDS: &[Subcommand] = &[
         name: "RELOAD",
         arity: -2,
         syntax: "[<option> ...]",
-        summary: "Save a snapshot and load it again.",
-        run: |_, _| Err(NO_SNAPSHOTS),
+        summary: "Write all data in the format of snapshots and read it back, in memory. NOSAVE, \
+                  which would read a file, isn't available.",
+        run: reload::reload,
     },
     Subcommand {
         name: "SET-ACTIVE-EXPIRE",
