@@ -1,6 +1,6 @@
 // Start and stop one server for a test file; DARNER_BIN names another binary.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -29,7 +29,9 @@ export async function startServer(options = {}) {
   const flags = { port, bind: "127.0.0.1", dir, ...options };
   if (/redis|valkey/.test(basename(binary))) flags.save = "";
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-  const child = spawn(binary, words, { stdio: "ignore", cwd: dir });
+  const log = openSync(join(dir, "server.log"), "a");
+  const child = spawn(binary, words, { stdio: ["ignore", log, log], cwd: dir });
+  closeSync(log);
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const deadline = Date.now() + startLimitMs;
   while (!(await answers(port))) {
@@ -39,6 +41,8 @@ export async function startServer(options = {}) {
   }
   return {
     port,
+    /** All that the server has written so far. */
+    log: () => readFileSync(join(dir, "server.log"), "utf8"),
     /** Stops the process that was started here, and removes its directory. */
     async stop() {
       child.kill("SIGTERM");
