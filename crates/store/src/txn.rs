@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use data::record::CLOCK_MASK;
 use data::{Entry, KeyHash, Kind, NewValue, Value, ValueRef};
 
 use smallvec::SmallVec;
@@ -72,8 +73,6 @@ pub enum Owned {
     External(Value),
 }
 
-/// The bits of the access clock.
-const CLOCK_MASK: u32 = 0xff_ffff;
 /// The default of [`Txn::max_string`].
 const MAX_STRING: u64 = 512 << 20;
 
@@ -175,7 +174,7 @@ impl<'s> Txn<'s> {
         result
     }
 
-    /// The access clock: seconds, 24 bits.
+    /// The access clock: seconds, 23 bits.
     #[inline(always)]
     pub fn clock(&self) -> u32 {
         (self.now_ms / 1000) as u32 & CLOCK_MASK
