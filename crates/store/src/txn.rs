@@ -17,7 +17,7 @@ use crate::events::{Author, Event, EventClasses, Interest};
 use crate::lock::Holder;
 use crate::log::Effect;
 use crate::random::Random;
-use crate::shard::{Db, WatchFlag};
+use crate::shard::{Db, ShardData, WatchFlag};
 use crate::store::Store;
 use crate::sync::Waiter;
 
@@ -358,14 +358,31 @@ impl Txn<'_> {
     /// The selected database's part in a shard that this transaction holds.
     #[inline(always)]
     fn part(&mut self, shard: usize) -> &mut Db {
+        let db = self.db;
+        self.shard_data(shard).db(db)
+    }
+
+    /// A shard that this transaction holds.
+    #[inline(always)]
+    fn shard_data(&mut self, shard: usize) -> &mut ShardData {
         assert!(
             self.holds(shard),
             "a command touched a key that it had not declared"
         );
         // SAFETY: the lock (or the gate) is held by this transaction until `release`, which takes
         // `&mut self`, as does this; so the reference is the only one and ends before that.
-        let data = unsafe { self.store.shards[shard].data() };
-        data.db(self.db)
+        unsafe { self.store.shards[shard].data() }
+    }
+
+    /// As [`Txn::part`], to change or remove an entry: a snapshot may have to save it first.
+    #[inline(always)]
+    fn part_to_change(&mut self, found: Found) -> &mut Db {
+        let db = self.db;
+        let data = self.shard_data(found.shard);
+        if data.saving.is_some() {
+            data.save_first(db, found.entry);
+        }
+        data.db(db)
     }
 
     /// The selected database's part in a shard that this transaction holds, to be read; `None` if
@@ -494,8 +511,8 @@ impl Txn<'_> {
         expiry: Option<u64>,
     ) -> Found {
         let clock = self.clock();
-        if let Some(Found { shard, entry }) = found {
-            let dict = &mut self.part(shard).dict;
+        if let Some(found @ Found { shard, entry }) = found {
+            let dict = &mut self.part_to_change(found).dict;
             let (entry, disposed) = dict.replace(entry, key, value, expiry, clock);
             self.store.dispose(disposed);
             return Found { shard, entry };
@@ -513,28 +530,31 @@ impl Txn<'_> {
     /// Overwrites an integer with another.
     #[inline(always)]
     pub fn set_int(&mut self, found: Found, value: i64) {
-        self.part(found.shard).dict.set_int(found.entry, value);
+        self.part_to_change(found).dict.set_int(found.entry, value);
     }
 
     /// The bytes of a string in its record, to be changed in place; `None` for any other value.
     pub fn inline_mut(&mut self, found: Found) -> Option<&mut [u8]> {
-        self.part(found.shard).dict.inline_mut(found.entry)
+        self.part_to_change(found).dict.inline_mut(found.entry)
     }
 
     /// A large value, to be changed in place; `None` for a small one.
     pub fn value_mut(&mut self, found: Found) -> Option<&mut Value> {
-        self.part(found.shard).dict.value_mut(found.entry)
+        self.part_to_change(found).dict.value_mut(found.entry)
     }
 
     /// Sets or removes the expiry.
     pub fn set_expiry(&mut self, found: Found, expiry: Option<u64>) -> Found {
-        let entry = self.part(found.shard).dict.set_expiry(found.entry, expiry);
+        let entry = self
+            .part_to_change(found)
+            .dict
+            .set_expiry(found.entry, expiry);
         Found { entry, ..found }
     }
 
     /// Removes a key. A value that takes long to free is freed in the background.
     pub fn remove(&mut self, found: Found) {
-        let disposed = self.part(found.shard).dict.remove(found.entry);
+        let disposed = self.part_to_change(found).dict.remove(found.entry);
         self.store.dispose(disposed);
     }
 
@@ -544,7 +564,7 @@ impl Txn<'_> {
             ValueRef::External(_) => None,
             small => Some(to_owned(small)),
         };
-        let large = self.part(found.shard).dict.remove(found.entry);
+        let large = self.part_to_change(found).dict.remove(found.entry);
         owned
             .or(large.map(Owned::External))
             .expect("a value is small or large")
