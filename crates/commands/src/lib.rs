@@ -24,6 +24,7 @@ pub mod list;
 mod member_scan;
 #[cfg(test)]
 mod peer_tests;
+pub mod restored;
 pub mod set;
 pub mod spec;
 pub mod stream;

@@ -221,17 +221,6 @@ impl Store {
         self.saving_shards.load(Ordering::Acquire) > 0
     }
 
-    /// Whether fields of hashes or members of sets expire somewhere. The caller has locked
-    /// everything.
-    pub fn has_expiring_members(&self) -> bool {
-        self.shards.iter().any(|shard| {
-            // SAFETY: the caller has locked everything.
-            let data = unsafe { shard.data() };
-            data.used_dbs()
-                .any(|(_, db)| db.dict.expiring_members() > 0)
-        })
-    }
-
     /// The instant of a snapshot. The caller has locked everything, and no snapshot is under way.
     pub(crate) fn begin_snapshot(&self, output: Output) {
         assert!(!self.is_saving(), "one snapshot at a time");

@@ -261,6 +261,16 @@ impl Txn<'_> {
         Ok(())
     }
 
+    /// As [`Txn::lock_all`], but false if another thread closes the gate: then leave it and try
+    /// again.
+    pub fn try_lock_all(&mut self) -> bool {
+        self.release();
+        if self.store.gate.close(self.thread) {
+            self.held = Held::All;
+        }
+        self.holds_all()
+    }
+
     /// Gives all locks back and wakes who waited for them.
     #[inline(always)]
     pub fn release(&mut self) {

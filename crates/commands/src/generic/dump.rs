@@ -1,17 +1,12 @@
 //! DUMP, RESTORE: a value as bytes that any Redis takes, and back.
 
-use data::types::hash::HashRules;
-use data::types::set::SetRules;
-use data::{Collection, Value};
 use protocol::Reply;
-use rdb::Rules;
 use rdb::payload::{self, Payload};
 use store::Txn;
 
 use crate::keys::{access, first};
 use crate::spec::{Group, flags};
-use crate::string::value::encode;
-use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec};
+use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec, restored};
 
 /// DUMP key
 pub(super) const DUMP: DataCommand = Command {
@@ -118,7 +113,7 @@ fn restore(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandR
     }
     let expiry = expiry(args, &options, txn.now_ms)?;
     let payload = Payload::open(args.at(3)).map_err(|_| FOOTER)?;
-    let value = payload.value(&rules(txn)).map_err(|_| BAD_DATA)?;
+    let value = payload.value(&restored::rules(txn)).map_err(|_| BAD_DATA)?;
     if let Some(found) = found {
         txn.remove(found);
     }
@@ -130,7 +125,7 @@ fn restore(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandR
         }
         return Ok(());
     }
-    add(txn, key, value, expiry);
+    restored::put(txn, key, value, expiry);
     if let (Some(seconds), Some(found)) = (options.idle_seconds, txn.peek(key)) {
         txn.set_idle_seconds(found, seconds);
     }
@@ -158,41 +153,6 @@ fn expiry(args: Args<'_>, options: &Options, now_ms: u64) -> Result<Option<u64>,
         at if options.absolute => Some(at),
         ttl => Some(now_ms + ttl),
     })
-}
-
-/// Adds a key that isn't there.
-fn add(txn: &mut Txn<'_>, key: &[u8], value: Value, expiry: Option<u64>) {
-    fn keep<C: Collection>(txn: &mut Txn<'_>, key: &[u8], value: C, expiry: Option<u64>) {
-        txn.keep(key, None, expiry, value);
-    }
-    match value {
-        Value::Str(text) => {
-            txn.set(key, None, encode(&text), expiry);
-        }
-        Value::List(value) => keep(txn, key, value, expiry),
-        Value::Hash(value) => keep(txn, key, value, expiry),
-        Value::Set(value) => keep(txn, key, value, expiry),
-        Value::Zset(value) => keep(txn, key, value, expiry),
-        Value::Stream(value) => keep(txn, key, value, expiry),
-    }
-}
-
-/// Up to where values take their compact forms here.
-fn rules(txn: &Txn<'_>) -> Rules {
-    Rules {
-        list: crate::list::node_limit(txn),
-        // What has expired is restored too, and found to have expired later.
-        hash: HashRules {
-            now_ms: 0,
-            ..crate::hash::rules(txn)
-        },
-        set: SetRules {
-            now_ms: 0,
-            ..crate::set::rules(txn)
-        },
-        zset: crate::zset::growth(txn),
-        stream: crate::stream::block_limits(txn),
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use scripting::{FunctionInfo, Library, flags as script_flags};
 use super::container::sub;
 use super::libraries::{Libraries, Merge, exists};
 use crate::session::{Call, Outcome, SessionCommand, help};
+use crate::thread::Thread;
 
 /// What all of them have in common.
 const fn spec(name: &'static str, arity: i32) -> Spec {
@@ -224,6 +225,14 @@ fn restore(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Co
     call.shared.libraries.merge(restored, policy)?;
     reply.ok();
     Ok(Outcome::Done)
+}
+
+impl Thread {
+    /// Loads a library that a snapshot brings.
+    pub(crate) fn load_functions(&mut self, code: &[u8]) -> Result<(), CommandError> {
+        let library = self.scripts.load_library(code, |_| Ok(()))?;
+        self.shared.libraries.add(library, false)
+    }
 }
 
 fn stats(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {

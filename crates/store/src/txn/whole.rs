@@ -123,6 +123,19 @@ impl Txn<'_> {
         self.store.begin_snapshot(output);
     }
 
+    /// How many keys there are in all databases, and whether fields of hashes or members of sets
+    /// expire somewhere.
+    pub fn totals(&mut self) -> (usize, bool) {
+        let (mut keys, mut has_expiring_members) = (0, false);
+        for shard in 0..self.store.shard_count() {
+            for (_, db) in self.shard_data(shard).used_dbs() {
+                keys += db.dict.len();
+                has_expiring_members |= db.dict.expiring_members() > 0;
+            }
+        }
+        (keys, has_expiring_members)
+    }
+
     /// Saves what is left of a snapshot, with everybody else waiting.
     pub fn finish_snapshot(&mut self) {
         assert!(self.holds_all(), "everything is locked");
