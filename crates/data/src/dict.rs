@@ -7,12 +7,13 @@
 use crate::arena::{Arena, Handle, block_bytes};
 use crate::hash::{KeyHash, KeyHasher};
 use crate::prefetch::prefetch;
-use crate::record::{self, Kind, Record};
+use crate::record::{self, Era, Kind, Record};
 use crate::table::{Place, Records, Table};
 use crate::types::{Collection, Hash, List, Set, Zset};
 use crate::value::{Value, Values};
 
 mod members;
+mod unsaved;
 
 pub use members::ExpiredMembers;
 
@@ -92,6 +93,8 @@ pub struct Dict {
     hasher: KeyHasher,
     expiring: usize,
     member_expiries: members::Register,
+    /// That of records that need no saving, see [`Dict::begin_era`].
+    era: Era,
 }
 
 /// What the table may ask about records.
@@ -129,6 +132,7 @@ impl Dict {
             hasher,
             expiring: 0,
             member_expiries: members::Register::new(),
+            era: Era::default(),
         }
     }
 
@@ -274,9 +278,10 @@ impl Dict {
         let handle = match (kind, bytes) {
             (Kind::External, _) => {
                 let id = self.values.insert(into_external(value));
-                self.store(key, Kind::External, &id.to_le_bytes(), expiry, clock)
+                let stamp = (clock, self.era);
+                self.store(key, Kind::External, &id.to_le_bytes(), expiry, stamp)
             }
-            (kind, bytes) => self.store(key, kind, bytes, expiry, clock),
+            (kind, bytes) => self.store(key, kind, bytes, expiry, (clock, self.era)),
         };
         self.expiring += usize::from(expiry.is_some());
         let place = self.table.insert(hash, handle, expiry, reader!(self));
@@ -432,7 +437,7 @@ impl Dict {
         kind: Kind,
         value: &[u8],
         expiry: Option<u64>,
-        clock: u32,
+        stamp: (u32, Era),
     ) -> Handle {
         let len = record::layout(key.len(), expiry.is_some(), value.len()).len;
         let handle = self.arena.alloc(len);
@@ -441,13 +446,14 @@ impl Dict {
             kind,
             key,
             expiry,
-            clock,
+            stamp,
             value,
         );
         handle
     }
 
-    /// Writes an entry's record again: in its block where that fits exactly, else in a new one.
+    /// Writes an entry's record again: in its block where that fits exactly, else in a new one. It
+    /// stays of its era.
     #[inline(always)]
     fn rewrite(
         &mut self,
@@ -458,7 +464,8 @@ impl Dict {
         expiry: Option<u64>,
         clock: u32,
     ) -> Entry {
-        let had_expiry = self.record(entry).expiry().is_some();
+        let old = self.record(entry);
+        let (had_expiry, era) = (old.expiry().is_some(), old.era());
         let len = record::layout(key.len(), expiry.is_some(), value.len()).len;
         let block = self.arena.bytes_mut(entry.place.handle);
         if had_expiry == expiry.is_some() && block_bytes(len) == block.len() {
@@ -470,7 +477,7 @@ impl Dict {
             }
             return entry;
         }
-        let handle = self.store(key, kind, value, expiry, clock);
+        let handle = self.store(key, kind, value, expiry, (clock, era));
         self.arena.free(entry.place.handle);
         self.table.replace(entry.place, handle, expiry);
         self.expiring = self.expiring + usize::from(expiry.is_some()) - usize::from(had_expiry);

@@ -33,7 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (any::<u8>(), content(), expiry.clone()).prop_map(|(k, c, e)| Step::Set(k, c, e)),
         2 => any::<u8>().prop_map(Step::Remove),
         2 => (any::<u8>(), expiry).prop_map(|(k, e)| Step::Expire(k, e)),
-        1 => (any::<u8>(), 0u32..1 << 24).prop_map(|(k, c)| Step::Touch(k, c)),
+        1 => (any::<u8>(), 0u32..1 << 23).prop_map(|(k, c)| Step::Touch(k, c)),
         1 => (0u64..1000).prop_map(Step::Pass),
     ]
 }

@@ -6,7 +6,7 @@
 //!
 //! head:    kind (bits 0-2), has expiry (bit 3), slack (bits 4-7)
 //! key len: 255 means that the real length is in the four bytes of `long`
-//! clock:   access clock of the eviction policies, 24 bits
+//! clock:   access clock of the eviction policies, 23 bits; the highest bit is the era
 //! expiry:  Unix time in milliseconds, 64 bits
 //! ```
 //!
@@ -18,6 +18,24 @@ use crate::arena::{SHARED_MAX, block_bytes};
 const HEADER: usize = 5;
 const EXPIRY: usize = 8;
 const LONG_KEY: u8 = 255;
+/// In the last byte of the clock.
+const ERA: u8 = 1 << 7;
+
+/// The bits of an access clock.
+pub const CLOCK_MASK: u32 = 0x7f_ffff;
+
+/// Which of two kinds a record is: a snapshot turns all records that there are into those that it
+/// has yet to save, by changing what the current era is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Era(bool);
+
+impl Era {
+    /// The one that follows, which is the one before as well.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(!self.0)
+    }
+}
 const HAS_EXPIRY: u8 = 1 << 3;
 
 /// What the value bytes of a record are.
@@ -92,7 +110,7 @@ pub fn write(
     kind: Kind,
     key: &[u8],
     expiry: Option<u64>,
-    clock: u32,
+    (clock, era): (u32, Era),
     value: &[u8],
 ) {
     let layout = layout(key.len(), expiry.is_some(), value.len());
@@ -104,7 +122,9 @@ pub fn write(
     debug_assert!(slack <= 15 && block.len() == block_bytes(layout.len));
     block[0] = kind as u8 | (slack as u8) << 4;
     block[1] = LONG_KEY;
+    block[4] = 0;
     set_clock(block, clock);
+    set_era(block, era);
     if let Some(at) = expiry {
         block[0] |= HAS_EXPIRY;
         block[HEADER..HEADER + EXPIRY].copy_from_slice(&at.to_le_bytes());
@@ -119,10 +139,18 @@ pub fn write(
     block[layout.value_start..layout.len].copy_from_slice(value);
 }
 
-/// Sets the access clock (its low 24 bits).
+/// Sets the access clock (its low 23 bits).
 #[inline(always)]
 pub fn set_clock(block: &mut [u8], clock: u32) {
-    block[2..5].copy_from_slice(&clock.to_le_bytes()[..3]);
+    let [low, middle, high, _] = clock.to_le_bytes();
+    let era = block[4] & ERA;
+    block[2..5].copy_from_slice(&[low, middle, high & !ERA | era]);
+}
+
+/// Sets the era.
+#[inline]
+pub fn set_era(block: &mut [u8], era: Era) {
+    block[4] = block[4] & !ERA | if era.0 { ERA } else { 0 };
 }
 
 /// Overwrites the expiry of a record that has one.
@@ -175,10 +203,16 @@ impl<'a> Record<'a> {
         self.expiry().is_some_and(|at| at <= now_ms)
     }
 
-    /// The access clock, 24 bits.
+    /// The access clock, 23 bits.
     #[inline(always)]
     pub fn clock(self) -> u32 {
-        u32::from_le_bytes([self.0[2], self.0[3], self.0[4], 0])
+        u32::from_le_bytes([self.0[2], self.0[3], self.0[4] & !ERA, 0])
+    }
+
+    /// The era.
+    #[inline]
+    pub fn era(self) -> Era {
+        Era(self.0[4] & ERA != 0)
     }
 
     /// The key.
@@ -249,17 +283,22 @@ mod tests {
             key in prop::collection::vec(any::<u8>(), 0..600),
             value in prop::collection::vec(any::<u8>(), 0..2500),
             expiry in any::<Option<u64>>(),
-            clock in 0u32..1 << 24,
+            clock in 0u32..1 << 23,
+            is_later in any::<bool>(),
         ) {
             let len = layout(key.len(), expiry.is_some(), value.len()).len;
             let mut block = vec![0xaa; block_bytes(len)];
-            write(&mut block, Kind::Str, &key, expiry, clock, &value);
+            write(&mut block, Kind::Str, &key, expiry, (clock, Era(is_later)), &value);
             let record = Record(&block);
             prop_assert_eq!(record.key(), &key[..]);
             prop_assert_eq!(record.value(), &value[..]);
             prop_assert_eq!(record.expiry(), expiry);
             prop_assert_eq!(record.clock(), clock);
+            prop_assert_eq!(record.era(), Era(is_later));
             prop_assert_eq!(record.kind(), Kind::Str);
+            set_clock(&mut block, clock ^ CLOCK_MASK);
+            prop_assert_eq!(Record(&block).clock(), clock ^ CLOCK_MASK);
+            prop_assert_eq!(Record(&block).era(), Era(is_later));
         }
     }
 }

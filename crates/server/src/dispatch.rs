@@ -261,6 +261,11 @@ fn check(
     if thread.is_outside || shared.slow_path.has(Reason::SlowScript) {
         check_busy(shared, conn, entry)?;
     }
+    if shared.slow_path.has(Reason::Loading) && !entry.spec.has(flags::LOADING) {
+        return Err(CommandError::Text(
+            "LOADING Redis is loading the dataset in memory",
+        ));
+    }
     let session = &conn.session;
     if session.multi.is_some() && entry.spec.has(flags::NO_MULTI) {
         return Err(CommandError::Text(
@@ -281,6 +286,9 @@ fn check(
         )));
     }
     let own_flags = script::flags(shared, thread, (entry, args));
+    if shared.slow_path.has(Reason::SaveFailed) && own_flags & flags::WRITE != 0 {
+        check_saved(thread)?;
+    }
     let queued = session.multi.as_ref().filter(|_| entry.spec.name == "exec");
     let flags = own_flags | queued.map_or(0, |multi| multi.flags);
     if session.has(flag::MONITOR) {
@@ -299,6 +307,21 @@ fn check(
         return Ok(Verdict::Queue(own_flags));
     }
     Ok(Verdict::Run)
+}
+
+/// Writes wait until snapshots can be saved again: as in Redis, since nobody reads logs.
+fn check_saved(thread: &Thread) -> Result<(), CommandError> {
+    let settings = &thread.config.persistence;
+    if settings.save.is_empty() || !settings.stop_writes_on_bgsave_error {
+        return Ok(());
+    }
+    Err(CommandError::Text(
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist \
+         to disk. Commands that may modify the data set are disabled, because this instance is \
+         configured to report errors during writes if RDB snapshotting fails \
+         (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the \
+         RDB error.",
+    ))
 }
 
 /// What may run while a script takes long.

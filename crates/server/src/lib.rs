@@ -7,6 +7,7 @@
 pub mod admin;
 mod batch;
 mod blocking;
+mod calendar;
 pub mod clients;
 pub mod conn;
 pub mod dispatch;
@@ -22,6 +23,7 @@ pub mod message;
 mod monitor;
 mod observer;
 pub mod pause;
+mod persistence;
 mod process;
 pub mod pubsub;
 pub mod rates;

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::calendar::Moment;
 use crate::flags::Monitoring;
 use crate::flags::values::LogLevel;
 
@@ -127,46 +128,16 @@ fn format_line(pid: u32, now: Duration, level: LogLevel, text: &str) -> String {
         LogLevel::Notice => '*',
         LogLevel::Warning => '#',
     };
-    let (seconds, ms) = (now.as_secs(), now.subsec_millis());
-    let (day, month, year) = date(seconds / 86400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let (at, ms) = (Moment::new(now.as_secs()), now.subsec_millis());
     format!(
-        "{pid}:M {day:02} {month} {year} {hour:02}:{minute:02}:{second:02}.{ms:03} {mark} {text}\n"
+        "{pid}:M {:02} {} {} {:02}:{:02}:{:02}.{ms:03} {mark} {text}\n",
+        at.day,
+        at.month_name(),
+        at.year,
+        at.hour,
+        at.minute,
+        at.second
     )
-}
-
-/// Day, month and year of a day after 1970-01-01.
-fn date(mut days: u64) -> (u64, &'static str, u64) {
-    let mut year = 1970;
-    while days >= 365 + leap_days(year) {
-        days -= 365 + leap_days(year);
-        year += 1;
-    }
-    let months = [
-        ("Jan", 31),
-        ("Feb", 28 + leap_days(year)),
-        ("Mar", 31),
-        ("Apr", 30),
-        ("May", 31),
-        ("Jun", 30),
-        ("Jul", 31),
-        ("Aug", 31),
-        ("Sep", 30),
-        ("Oct", 31),
-        ("Nov", 30),
-    ];
-    for (month, length) in months {
-        if days < length {
-            return (days + 1, month, year);
-        }
-        days -= length;
-    }
-    (days + 1, "Dec", year)
-}
-
-fn leap_days(year: u64) -> u64 {
-    let is_leap = year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
-    u64::from(is_leap)
 }
 
 #[cfg(test)]

@@ -33,6 +33,10 @@ pub enum Message {
     Redirected(u64, Arc<Invalidation>),
     /// CLIENT PAUSE has ended or changed, or who publishes may go on.
     PauseChanged,
+    /// A snapshot has begun: there is something to save.
+    Saving,
     /// End the thread.
     Shutdown,
+    /// Save if that is wanted, then end all threads.
+    SaveAndShutdown,
 }

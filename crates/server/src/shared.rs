@@ -18,6 +18,7 @@ use crate::message::Message;
 use crate::monitor::Monitors;
 use crate::observer::KeyObserver;
 use crate::pause::Pause;
+use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
 use crate::script::{Libraries, Scripts, SlowRuns};
 use crate::slow_path::SlowPath;
@@ -60,6 +61,8 @@ pub struct Shared {
     pub(crate) listening: Listening,
     pub(crate) pause: Pause,
     pub(crate) monitors: Monitors,
+    /// Snapshots.
+    pub(crate) persistence: Persistence,
     config: RwLock<Arc<Config>>,
     config_version: AtomicU64,
     mailboxes: Arc<Mailboxes>,
@@ -106,6 +109,7 @@ impl Shared {
             listening: Listening::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
+            persistence: Persistence::default(),
             config: RwLock::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
             mailboxes,

@@ -1,6 +1,6 @@
-//! Whether commands take the slow path: while clients are paused or watched by MONITOR, or a
-//! script takes long. The usual
-//! command looks at one word that is zero.
+//! Whether commands take the slow path: while clients are paused or watched by MONITOR, a script
+//! takes long, a snapshot is being loaded or could not be saved. The usual command looks at one word
+//! that is zero.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,6 +17,10 @@ pub(crate) enum Reason {
     Monitors = 2,
     /// A script takes long.
     SlowScript = 4,
+    /// A snapshot is being loaded.
+    Loading = 8,
+    /// The last snapshot could not be saved.
+    SaveFailed = 16,
 }
 
 impl SlowPath {

@@ -5,9 +5,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use commands::load;
+use rdb::Rules;
 use reactor::signals::{self, Signals};
 use reactor::{Driver, EpollDriver, Listener, Socket, UringConfig, UringDriver, Waker};
 use rustix::process::Resource;
+use store::Txn;
 
 use crate::flags::load::Loaded;
 use crate::flags::values::AffinityMode;
@@ -17,6 +20,7 @@ use crate::log::{self, say, warn};
 use crate::machine::{Machine, pin_thread};
 use crate::memory;
 use crate::message::Message;
+use crate::persistence::Loading;
 use crate::process::{self, PidFile};
 use crate::shared::Shared;
 use crate::worker::{Handover, Worker};
@@ -132,6 +136,9 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
         first.driver().listen(listener)?;
     }
     memory::note_start();
+    if let Some(path) = shared.path_to_load()? {
+        first.load(Loading::open(&path, rules(shared))?);
+    }
     say("Ready to accept connections");
     first.run()?;
     for handle in handles {
@@ -140,6 +147,12 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
             .map_err(|_| io::Error::other("a data thread has panicked"))??;
     }
     Ok(())
+}
+
+/// The forms in which values are kept that a snapshot brings.
+fn rules(shared: &Shared) -> Rules {
+    let txn = Txn::new(&shared.store, 0, 0, 0);
+    load::rules(&txn)
 }
 
 /// Has a thread wait for signals: the first shuts the server down, another one ends it at once. The
@@ -154,7 +167,7 @@ fn stop_on(signals: Signals, shared: Arc<Shared>) -> io::Result<()> {
         };
         let signal = next()?;
         say(&format!("signal {signal}: shutting down"));
-        shared.post_all(|| Message::Shutdown);
+        shared.post(0, Message::SaveAndShutdown);
         next()?;
         std::process::exit(1);
     };

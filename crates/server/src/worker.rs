@@ -17,6 +17,7 @@ use crate::listening::tcp_options;
 use crate::log::warn;
 use crate::message::Message;
 use crate::pause::Paused;
+use crate::persistence::Loading;
 use crate::shared::Shared;
 use crate::thread::Thread;
 
@@ -26,6 +27,14 @@ const EXPIRE_SHARE: u32 = 50;
 /// Bytes of published messages that subscribers are given in one tick, before what they have is
 /// sent.
 const DELIVERY: usize = 4 << 20;
+
+/// How long a thread goes on with a snapshot in one tick, by how long it has served clients.
+const SAVE_SLICE_MIN: Duration = Duration::from_micros(50);
+const SAVE_SLICE_MAX: Duration = Duration::from_millis(1);
+/// A tick without clients takes no longer than this.
+const IDLE_TICK: Duration = Duration::from_micros(10);
+/// When the disk is behind, what was sent to it is looked at so often.
+const DISK_WAIT_US: u64 = 500;
 
 /// What a stranger hears in protected mode.
 const PROTECTED: &str = "-DENIED Darner is running in protected mode: there is no password, so \
@@ -56,6 +65,10 @@ pub struct Worker<D: Driver> {
     tcp_listeners: Vec<ListenerId>,
     next_thread: usize,
     next_cron_us: u64,
+    /// A snapshot that is being loaded.
+    loading: Option<Loading>,
+    /// There is something to save, and the disk isn't behind.
+    can_save: bool,
     /// The `tcp-keepalive` that accepted sockets have inherited.
     inherited_keepalive: u32,
     stopping: bool,
@@ -117,6 +130,8 @@ where
             tcp_listeners: Vec::new(),
             next_thread: 0,
             next_cron_us: 0,
+            loading: None,
+            can_save: false,
             inherited_keepalive,
             stopping: false,
         }
@@ -146,6 +161,12 @@ where
     /// Accepted sockets go to these threads in turn.
     pub fn spread_to(&mut self, threads: Vec<reactor::Sender<HandoverOf<D>>>) {
         self.spread = threads;
+    }
+
+    /// Loads a snapshot before clients are served.
+    pub(crate) fn load(&mut self, loading: Loading) {
+        self.core.thread.shared.begin_loading(&loading.progress);
+        self.loading = Some(loading);
     }
 
     /// Runs until the server shuts down.
@@ -189,7 +210,35 @@ where
         self.flush();
         // What ran meanwhile may have changed keys as well.
         self.core.thread.tell_of_changes();
+        self.load_slice()?;
+        self.save_slice();
         Ok(())
+    }
+
+    fn load_slice(&mut self) -> io::Result<()> {
+        if let Some(loading) = &mut self.loading
+            && !loading.slice(&mut self.core.thread)?
+        {
+            self.loading = None;
+            self.core.thread.shared.end_loading();
+        }
+        Ok(())
+    }
+
+    /// Goes on with a snapshot, for as long as clients have just been served: so they never wait
+    /// for more than twice as long as without one.
+    fn save_slice(&mut self) {
+        let thread = &self.core.thread;
+        self.can_save = false;
+        if !thread.shared.store.is_saving() || thread.is_busy() {
+            return;
+        }
+        let served_us = self.driver.now().mono_us - thread.now.mono_us;
+        let budget = match Duration::from_micros(served_us) {
+            idle if idle < IDLE_TICK => SAVE_SLICE_MAX,
+            served => served.clamp(SAVE_SLICE_MIN, SAVE_SLICE_MAX),
+        };
+        self.can_save = thread.save_slice(budget);
     }
 
     /// A tick while a script takes long: nothing else touches the keyspace.
@@ -203,10 +252,14 @@ where
     /// How long there is nothing to do.
     fn wait(&self) -> Duration {
         let thread = &self.core.thread;
-        if !thread.dirty.is_empty() || thread.aside.is_some() {
+        let has_work = self.can_save || self.loading.is_some();
+        if has_work || !thread.dirty.is_empty() || thread.aside.is_some() {
             return Duration::ZERO;
         }
         let mut until_us = self.next_cron_us;
+        if thread.shared.store.is_saving() {
+            until_us = until_us.min(thread.now.mono_us + DISK_WAIT_US);
+        }
         if !thread.paused.is_empty() && !thread.shared.pubsub.is_behind() {
             until_us = until_us.min(thread.shared.pause_end_us());
         }
@@ -248,7 +301,9 @@ where
                 thread.redirected(Token(token), &invalidation);
             }
             Message::PauseChanged => thread.wake_paused(),
+            Message::Saving => {}
             Message::Shutdown => self.stopping = true,
+            Message::SaveAndShutdown => thread.save_and_shut_down(),
         }
         0
     }
@@ -349,6 +404,7 @@ where
         }
         if thread.number == 0 {
             admin::cron(&thread.shared, now_us);
+            thread.save_if_due();
         }
         let driver = &self.driver;
         thread.look_at_the_slow(|id| driver.unsent(id));

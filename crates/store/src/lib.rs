@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`lock`], [`gate`] and [`families`] (who may touch what), [`shard`] (what a lock
 //! guards), [`store`] (all shards), [`txn`] (what a command sees), [`blocked`] (who waits for
-//! keys), [`expire`], [`events`], [`log`], [`reaper`].
+//! keys), [`expire`], [`snapshot`], [`events`], [`log`], [`reaper`].
 //!
 //! Invariants: a transaction never suspends while it holds a lock; a thread never sleeps on a shard
 //! lock; several locks are taken in ascending order, all or none.
@@ -18,6 +18,7 @@ pub mod log;
 pub mod random;
 pub mod reaper;
 pub mod shard;
+pub mod snapshot;
 pub mod stats;
 pub mod store;
 mod sync;

@@ -10,6 +10,7 @@ use data::{Dict, KeyHasher};
 
 use crate::blocked::Blocked;
 use crate::lock::ShardLock;
+use crate::snapshot::{Saving, Walk};
 
 /// Says whether a key that a client watches has changed. Shared by the client and its keys' shards.
 #[derive(Debug, Default)]
@@ -33,6 +34,8 @@ pub struct Db {
     /// Its keys.
     pub dict: Dict,
     watched: HashMap<Box<[u8]>, Vec<Arc<WatchFlag>>>,
+    /// What a snapshot has yet to do here.
+    pub(crate) walk: Option<Walk>,
     /// Who waits for keys, first come first.
     awaited: HashMap<Box<[u8]>, VecDeque<Arc<Blocked>>>,
 }
@@ -42,6 +45,7 @@ impl Db {
         Self {
             dict: Dict::new(hasher),
             watched: HashMap::new(),
+            walk: None,
             awaited: HashMap::new(),
         }
     }
@@ -117,6 +121,7 @@ impl Db {
     /// Exchanges the keys of two databases, but not who watches them or waits for them.
     pub(crate) fn swap_dict(&mut self, other: &mut Db) {
         std::mem::swap(&mut self.dict, &mut other.dict);
+        std::mem::swap(&mut self.walk, &mut other.walk);
     }
 }
 
@@ -128,6 +133,8 @@ pub struct ShardData {
     hasher: KeyHasher,
     /// Where the expiry cycle goes on: database and part of its dictionary.
     pub(crate) expire_at: (usize, usize),
+    /// There while a snapshot isn't done with this shard.
+    pub(crate) saving: Option<Box<Saving>>,
 }
 
 impl ShardData {
@@ -141,6 +148,12 @@ impl ShardData {
     /// This shard's part of database `number`, if it was ever used.
     pub fn used_db(&self, number: usize) -> Option<&Db> {
         self.dbs[number].as_deref()
+    }
+
+    /// The databases that were ever used, by number.
+    pub(crate) fn used_dbs(&mut self) -> impl Iterator<Item = (usize, &mut Db)> {
+        let dbs = self.dbs.iter_mut().enumerate();
+        dbs.filter_map(|(number, db)| db.as_deref_mut().map(|db| (number, db)))
     }
 
     /// Two different databases.
@@ -173,6 +186,7 @@ impl Shard {
             dbs,
             hasher: hasher.clone(),
             expire_at: (0, 0),
+            saving: None,
         };
         Self {
             lock: ShardLock::default(),

@@ -1,7 +1,7 @@
 //! All shards, and what surrounds them.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use data::{KeyHash, KeyHasher, Value};
 
@@ -45,6 +45,8 @@ pub struct Store {
     /// Transactions that each thread has begun.
     begun: Box<[Padded<AtomicU32>]>,
     reaper: Reaper,
+    /// Shards that a snapshot has yet to save.
+    pub(crate) saving_shards: AtomicUsize,
     log: Log,
     observers: Observers,
     /// False when DEBUG SET-ACTIVE-EXPIRE 0 was given.
@@ -87,6 +89,7 @@ impl Store {
             wakers: (0..options.threads).map(|_| OnceLock::new()).collect(),
             stats: (0..options.threads).map(|_| Stats::default()).collect(),
             reaper: Reaper::default(),
+            saving_shards: AtomicUsize::new(0),
             log: Log::default(),
             observers: Observers::default(),
             active_expire: AtomicBool::new(true),

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use data::record::CLOCK_MASK;
 use data::{Entry, KeyHash, Kind, NewValue, Value, ValueRef};
 
 use smallvec::SmallVec;
@@ -16,7 +17,7 @@ use crate::events::{Author, Event, EventClasses, Interest};
 use crate::lock::Holder;
 use crate::log::Effect;
 use crate::random::Random;
-use crate::shard::{Db, WatchFlag};
+use crate::shard::{Db, ShardData, WatchFlag};
 use crate::store::Store;
 use crate::sync::Waiter;
 
@@ -72,8 +73,6 @@ pub enum Owned {
     External(Value),
 }
 
-/// The bits of the access clock.
-const CLOCK_MASK: u32 = 0xff_ffff;
 /// The default of [`Txn::max_string`].
 const MAX_STRING: u64 = 512 << 20;
 
@@ -175,7 +174,7 @@ impl<'s> Txn<'s> {
         result
     }
 
-    /// The access clock: seconds, 24 bits.
+    /// The access clock: seconds, 23 bits.
     #[inline(always)]
     pub fn clock(&self) -> u32 {
         (self.now_ms / 1000) as u32 & CLOCK_MASK
@@ -260,6 +259,16 @@ impl Txn<'_> {
         }
         self.held = Held::All;
         Ok(())
+    }
+
+    /// As [`Txn::lock_all`], but false if another thread closes the gate: then leave it and try
+    /// again.
+    pub fn try_lock_all(&mut self) -> bool {
+        self.release();
+        if self.store.gate.close(self.thread) {
+            self.held = Held::All;
+        }
+        self.holds_all()
     }
 
     /// Gives all locks back and wakes who waited for them.
@@ -359,14 +368,31 @@ impl Txn<'_> {
     /// The selected database's part in a shard that this transaction holds.
     #[inline(always)]
     fn part(&mut self, shard: usize) -> &mut Db {
+        let db = self.db;
+        self.shard_data(shard).db(db)
+    }
+
+    /// A shard that this transaction holds.
+    #[inline(always)]
+    fn shard_data(&mut self, shard: usize) -> &mut ShardData {
         assert!(
             self.holds(shard),
             "a command touched a key that it had not declared"
         );
         // SAFETY: the lock (or the gate) is held by this transaction until `release`, which takes
         // `&mut self`, as does this; so the reference is the only one and ends before that.
-        let data = unsafe { self.store.shards[shard].data() };
-        data.db(self.db)
+        unsafe { self.store.shards[shard].data() }
+    }
+
+    /// As [`Txn::part`], to change or remove an entry: a snapshot may have to save it first.
+    #[inline(always)]
+    fn part_to_change(&mut self, found: Found) -> &mut Db {
+        let db = self.db;
+        let data = self.shard_data(found.shard);
+        if data.saving.is_some() {
+            data.save_first(db, found.entry);
+        }
+        data.db(db)
     }
 
     /// The selected database's part in a shard that this transaction holds, to be read; `None` if
@@ -495,8 +521,8 @@ impl Txn<'_> {
         expiry: Option<u64>,
     ) -> Found {
         let clock = self.clock();
-        if let Some(Found { shard, entry }) = found {
-            let dict = &mut self.part(shard).dict;
+        if let Some(found @ Found { shard, entry }) = found {
+            let dict = &mut self.part_to_change(found).dict;
             let (entry, disposed) = dict.replace(entry, key, value, expiry, clock);
             self.store.dispose(disposed);
             return Found { shard, entry };
@@ -514,28 +540,31 @@ impl Txn<'_> {
     /// Overwrites an integer with another.
     #[inline(always)]
     pub fn set_int(&mut self, found: Found, value: i64) {
-        self.part(found.shard).dict.set_int(found.entry, value);
+        self.part_to_change(found).dict.set_int(found.entry, value);
     }
 
     /// The bytes of a string in its record, to be changed in place; `None` for any other value.
     pub fn inline_mut(&mut self, found: Found) -> Option<&mut [u8]> {
-        self.part(found.shard).dict.inline_mut(found.entry)
+        self.part_to_change(found).dict.inline_mut(found.entry)
     }
 
     /// A large value, to be changed in place; `None` for a small one.
     pub fn value_mut(&mut self, found: Found) -> Option<&mut Value> {
-        self.part(found.shard).dict.value_mut(found.entry)
+        self.part_to_change(found).dict.value_mut(found.entry)
     }
 
     /// Sets or removes the expiry.
     pub fn set_expiry(&mut self, found: Found, expiry: Option<u64>) -> Found {
-        let entry = self.part(found.shard).dict.set_expiry(found.entry, expiry);
+        let entry = self
+            .part_to_change(found)
+            .dict
+            .set_expiry(found.entry, expiry);
         Found { entry, ..found }
     }
 
     /// Removes a key. A value that takes long to free is freed in the background.
     pub fn remove(&mut self, found: Found) {
-        let disposed = self.part(found.shard).dict.remove(found.entry);
+        let disposed = self.part_to_change(found).dict.remove(found.entry);
         self.store.dispose(disposed);
     }
 
@@ -545,7 +574,7 @@ impl Txn<'_> {
             ValueRef::External(_) => None,
             small => Some(to_owned(small)),
         };
-        let large = self.part(found.shard).dict.remove(found.entry);
+        let large = self.part_to_change(found).dict.remove(found.entry);
         owned
             .or(large.map(Owned::External))
             .expect("a value is small or large")

@@ -12,7 +12,7 @@ mod source;
 mod writer;
 
 pub use reader::{Item, Key, Reader};
-pub use writer::{KeyRef, Options, Writer};
+pub use writer::{KeyRef, Options, Writer, append_key};
 
 /// Magic and version.
 const HEAD: usize = 9;

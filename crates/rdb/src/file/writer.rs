@@ -37,15 +37,34 @@ pub struct KeyRef<'a> {
     pub idle_seconds: Option<u64>,
 }
 
+/// Appends a key as it stands in a file. O(size of the value).
+pub fn append_key(key: KeyRef<'_>, compress: bool, bytes: &mut Vec<u8>) {
+    let mut out = Output::new(bytes, compress);
+    if let Some(at) = key.expiry {
+        out.u8(mark::EXPIRY_MS);
+        out.u64(at);
+    }
+    if let Some(seconds) = key.idle_seconds {
+        out.u8(mark::IDLE);
+        out.length(seconds);
+    }
+    let kind_at = bytes.len();
+    encode::value(key.value, &mut Output::new(bytes, compress));
+    // The name stands between the type of the value and the value.
+    let (value_start, value_end) = (kind_at + 1, bytes.len());
+    Output::new(bytes, compress).string(key.name);
+    let name_len = bytes.len() - value_end;
+    bytes[value_start..].rotate_right(name_len);
+}
+
 /// Writes a file from its beginning to its end. After an error the file is of no use.
 #[derive(Debug)]
 pub struct Writer<W> {
     out: W,
     options: Options,
     checksum: Checksum,
-    /// Memory for what is being written, and for a value.
+    /// Memory for what is being written.
     scratch: Vec<u8>,
-    value: Vec<u8>,
 }
 
 impl<W: Write> Writer<W> {
@@ -57,7 +76,6 @@ impl<W: Write> Writer<W> {
             options,
             checksum: Checksum::new(),
             scratch: Vec::new(),
-            value: Vec::new(),
         };
         let version = if options.has_member_expiries {
             VERSION_WITH_EXPIRIES
@@ -99,31 +117,26 @@ impl<W: Write> Writer<W> {
 
     /// Writes a key of the database that was begun last.
     pub fn key(&mut self, key: KeyRef<'_>) -> io::Result<()> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        append_key(key, self.options.compress, &mut scratch);
+        let written = self.write(&scratch);
+        scratch.shrink_to(KEPT);
+        self.scratch = scratch;
+        written
+    }
+
+    /// Goes on with another database.
+    pub fn select(&mut self, number: u64) -> io::Result<()> {
         self.put(|out| {
-            if let Some(at) = key.expiry {
-                out.u8(mark::EXPIRY_MS);
-                out.u64(at);
-            }
-            if let Some(seconds) = key.idle_seconds {
-                out.u8(mark::IDLE);
-                out.length(seconds);
-            }
-        })?;
-        // The name stands between the type of the value and the value.
-        let mut bytes = std::mem::take(&mut self.value);
-        bytes.clear();
-        encode::value(
-            key.value,
-            &mut Output::new(&mut bytes, self.options.compress),
-        );
-        self.put(|out| {
-            out.u8(bytes[0]);
-            out.string(key.name);
-        })?;
-        self.write(&bytes[1..])?;
-        bytes.shrink_to(KEPT);
-        self.value = bytes;
-        Ok(())
+            out.u8(mark::DATABASE);
+            out.length(number);
+        })
+    }
+
+    /// Writes keys that [`append_key`] has put together.
+    pub fn keys(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes)
     }
 
     /// Ends the file and flushes the writer.

@@ -1,10 +1,14 @@
-//! SAVE, BGSAVE, BGREWRITEAOF and LASTSAVE, while nothing can be saved.
+//! SAVE, BGSAVE, BGREWRITEAOF and LASTSAVE.
 
-use commands::spec::{Group, flags};
+use std::sync::Arc;
+
+use commands::spec::{Group, Scope, flags};
 use commands::{CommandError, Spec};
+use protocol::Reply;
 
-use super::{NO_SNAPSHOTS, plain};
-use crate::session::{Outcome, SessionCommand};
+use super::plain;
+use crate::persistence::Refused;
+use crate::session::{Call, Outcome, SessionCommand};
 
 /// What all of them have in common.
 const fn spec(name: &'static str) -> Spec {
@@ -15,15 +19,18 @@ const fn spec(name: &'static str) -> Spec {
     }
 }
 
+const BUSY: CommandError = CommandError::Text("ERR Background save already in progress");
+
 /// SAVE
 pub(super) const SAVE: SessionCommand = plain(
     Spec {
         flags: spec("").flags | flags::NO_MULTI,
         complexity: "O(N) where N is the total number of keys in all databases",
         summary: "Synchronously saves the databases to disk.",
+        scope: Scope::All,
         ..spec("save")
     },
-    |_, _| Err(NO_SNAPSHOTS),
+    save,
 );
 
 /// BGSAVE [SCHEDULE]
@@ -32,14 +39,10 @@ pub(super) const BGSAVE: SessionCommand = plain(
         arity: -1,
         summary: "Asynchronously saves the databases to disk.",
         syntax: "[SCHEDULE]",
+        scope: Scope::All,
         ..spec("bgsave")
     },
-    |call, _| {
-        if call.args.len() > 2 || call.args.len() == 2 && !call.args.is(1, "schedule") {
-            return Err(CommandError::Syntax);
-        }
-        Err(NO_SNAPSHOTS)
-    },
+    bgsave,
 );
 
 /// BGREWRITEAOF
@@ -65,7 +68,39 @@ pub(super) const LASTSAVE: SessionCommand = plain(
         ..spec("lastsave")
     },
     |call, reply| {
-        reply.int((call.shared.admin.started_ms / 1000) as i64);
+        reply.int(call.shared.persistence.state().last_save_s as i64);
         Ok(Outcome::Done)
     },
 );
+
+fn save(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
+    let shared = Arc::clone(&call.thread.shared);
+    if shared.save(call.txn).map_err(text_of)? {
+        reply.ok();
+        return Ok(Outcome::Done);
+    }
+    Err(CommandError::Text("ERR"))
+}
+
+fn bgsave(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
+    if call.args.len() > 2 || call.args.len() == 2 && !call.args.is(1, "schedule") {
+        return Err(CommandError::Syntax);
+    }
+    let shared = Arc::clone(&call.thread.shared);
+    if call.conn.session.in_exec {
+        shared.persistence.schedule();
+        reply.simple("Background saving scheduled");
+        return Ok(Outcome::Done);
+    }
+    shared.begin_save(call.txn).map_err(text_of)?;
+    reply.simple("Background saving started");
+    Ok(Outcome::Done)
+}
+
+fn text_of(refused: Refused) -> CommandError {
+    match refused {
+        Refused::Busy => BUSY,
+        Refused::NoName => CommandError::Text("ERR there is no name to save under (dbfilename)"),
+        Refused::NoThread => CommandError::Text("ERR no thread can be started to save"),
+    }
+}

@@ -1,5 +1,7 @@
 //! SHUTDOWN.
 
+use std::sync::Arc;
+
 use commands::spec::{Group, flags};
 use commands::{Args, CommandError, Spec};
 use protocol::Reply;
@@ -7,6 +9,7 @@ use protocol::Reply;
 use super::{ADMIN, plain};
 use crate::log::say;
 use crate::message::Message;
+use crate::persistence::Refused;
 use crate::session::{Call, Outcome, SessionCommand};
 
 /// SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
@@ -27,16 +30,16 @@ pub(super) const SHUTDOWN: SessionCommand = plain(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Options {
     save: bool,
+    no_save: bool,
     force: bool,
     abort: bool,
 }
 
 fn parse(args: Args<'_>) -> Result<Options, CommandError> {
     let mut options = Options::default();
-    let mut no_save = false;
     for at in 1..args.len() {
         match () {
-            () if args.is(at, "nosave") => no_save = true,
+            () if args.is(at, "nosave") => options.no_save = true,
             () if args.is(at, "save") => options.save = true,
             // There are no replicas to wait for, now or later.
             () if args.is(at, "now") => {}
@@ -46,7 +49,7 @@ fn parse(args: Args<'_>) -> Result<Options, CommandError> {
         }
     }
     let aborts_and_more = options.abort && args.len() > 2;
-    if aborts_and_more || options.save && no_save {
+    if aborts_and_more || options.save && options.no_save {
         return Err(CommandError::Syntax);
     }
     Ok(options)
@@ -57,8 +60,18 @@ fn shutdown(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<Outcome, Comma
     if options.abort {
         return Err(CommandError::Text("ERR No shutdown in progress."));
     }
-    if options.save && !options.force {
-        return Err(super::NO_SNAPSHOTS);
+    let has_points = !call.thread.config.persistence.save.is_empty();
+    if options.save || has_points && !options.no_save {
+        if call.txn.lock_all(call.conn.waiter()).is_err() {
+            return Ok(Outcome::Again);
+        }
+        let shared = Arc::clone(&call.thread.shared);
+        let is_saved = shared.save_for_exit(call.txn);
+        if !matches!(is_saved, Ok(true) | Err(Refused::NoName)) && !options.force {
+            return Err(CommandError::Text(
+                "ERR Errors trying to SHUTDOWN. Check logs.",
+            ));
+        }
     }
     say(&format!("SHUTDOWN from {}", call.conn.info.socket.addr));
     call.shared.post_all(|| Message::Shutdown);
@@ -78,7 +91,7 @@ mod tests {
         let forced = Options {
             save: true,
             force: true,
-            abort: false,
+            ..Options::default()
         };
         assert_eq!(parsed("shutdown save now FORCE"), Ok(forced));
         assert!(parsed("shutdown abort").is_ok_and(|options| options.abort));

@@ -71,7 +71,10 @@ impl Thread {
     pub(crate) fn put_off(&mut self, message: Message) -> Option<Message> {
         let touches = matches!(
             message,
-            Message::Served(..) | Message::Unblock(..) | Message::Serve(_)
+            Message::Served(..)
+                | Message::Unblock(..)
+                | Message::Serve(_)
+                | Message::SaveAndShutdown
         );
         if touches && self.is_busy() {
             self.put_off.messages.push(message);

@@ -9,6 +9,7 @@ use scripting::{FunctionInfo, Library, flags as script_flags};
 use super::container::sub;
 use super::libraries::{Libraries, Merge, exists};
 use crate::session::{Call, Outcome, SessionCommand, help};
+use crate::thread::Thread;
 
 /// What all of them have in common.
 const fn spec(name: &'static str, arity: i32) -> Spec {
@@ -242,6 +243,14 @@ fn dump(call: &Call<'_, '_>) -> Vec<u8> {
 pub(crate) fn reload_libraries(call: &mut Call<'_, '_>) -> Result<(), CommandError> {
     let payload = dump(call);
     restore_from(call, &payload, Merge::Flush)
+}
+
+impl Thread {
+    /// Loads a library that a snapshot brings.
+    pub(crate) fn load_functions(&mut self, code: &[u8]) -> Result<(), CommandError> {
+        let library = self.scripts.load_library(code, |_| Ok(()))?;
+        self.shared.libraries.add(library, false)
+    }
 }
 
 fn stats(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {

@@ -77,7 +77,7 @@ impl Libraries {
     }
 
     /// All, by name.
-    pub(super) fn all(&self) -> Vec<Arc<Library>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Library>> {
         self.0.read().expect(NO_PANIC).values().cloned().collect()
     }
 

@@ -6,6 +6,7 @@ use data::{Dict, ValueRef};
 use super::{Held, Txn};
 use crate::reaper::Garbage;
 use crate::shard::Db;
+use crate::snapshot::Output;
 use crate::sync::yield_now;
 
 /// Times that [`Txn::sample`] draws again when it meets a key that has expired.
@@ -102,15 +103,43 @@ impl Txn<'_> {
             }
             removed += db.dict.len();
             let dict = std::mem::replace(&mut db.dict, data::Dict::new(hasher));
-            if dict.is_empty() || sync {
-                drop(dict);
-            } else {
-                store.reaper().dispose(Garbage::Dict(Box::new(dict)));
+            if dict.is_empty() {
+                continue;
+            }
+            let (walk, dict) = (db.walk.take(), Box::new(dict));
+            match self.shard_data(shard).save_flushed(walk, dict) {
+                Some(dict) if !sync => store.reaper().dispose(Garbage::Dict(dict)),
+                _ => {}
             }
         }
         self.dirty += 1;
         self.flushed = true;
         removed
+    }
+
+    /// The instant of a snapshot; no other is under way.
+    pub fn begin_snapshot(&mut self, output: Output) {
+        assert!(self.holds_all(), "a snapshot begins with everything locked");
+        self.store.begin_snapshot(output);
+    }
+
+    /// How many keys there are in all databases, and whether fields of hashes or members of sets
+    /// expire somewhere.
+    pub fn totals(&mut self) -> (usize, bool) {
+        let (mut keys, mut has_expiring_members) = (0, false);
+        for shard in 0..self.store.shard_count() {
+            for (_, db) in self.shard_data(shard).used_dbs() {
+                keys += db.dict.len();
+                has_expiring_members |= db.dict.expiring_members() > 0;
+            }
+        }
+        (keys, has_expiring_members)
+    }
+
+    /// Saves what is left of a snapshot, with everybody else waiting.
+    pub fn finish_snapshot(&mut self) {
+        assert!(self.holds_all(), "everything is locked");
+        self.store.save_all();
     }
 
     /// Exchanges the keys of two databases.

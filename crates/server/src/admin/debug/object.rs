@@ -1,6 +1,7 @@
 //! DEBUG OBJECT: how a value is kept.
 
 use commands::CommandError;
+use data::record::CLOCK_MASK;
 use data::{Value, ValueRef};
 use protocol::Reply;
 
@@ -13,7 +14,7 @@ pub(super) fn object(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(
     let text = call.txn.in_shard(shard, |txn| {
         let found = txn.peek(key)?;
         let idle = txn.idle_seconds(found);
-        let last_use = u64::from(txn.clock()).wrapping_sub(idle) & 0xff_ffff;
+        let last_use = u64::from(txn.clock()).wrapping_sub(idle) & u64::from(CLOCK_MASK);
         let value = txn.value(found);
         Some(format!(
             "Value at:{:#x} refcount:1 encoding:{} serializedlength:{} lru:{last_use} \

@@ -3,6 +3,7 @@
 mod commands;
 mod keyspace;
 mod memory;
+mod persistence;
 mod server;
 mod stats;
 
@@ -49,7 +50,7 @@ const SECTIONS: &[Section] = &[
     section("server", true, server::server),
     section("clients", true, server::clients),
     section("memory", true, memory::memory),
-    section("persistence", true, server::persistence),
+    section("persistence", true, persistence::persistence),
     section("stats", true, stats::stats),
     section("replication", true, server::replication),
     section("cpu", true, server::cpu),

@@ -116,50 +116,6 @@ pub(super) fn clients(call: &Call<'_, '_>, text: &mut Text) {
     ]);
 }
 
-pub(super) fn persistence(call: &Call<'_, '_>, text: &mut Text) {
-    let stats = call.shared.stats.iter();
-    let changes: u64 = stats.map(|stats| stats.changes.get()).sum();
-    text.zeros(&[
-        "loading",
-        "async_loading",
-        "current_cow_peak",
-        "current_cow_size",
-    ]);
-    text.zeros(&["current_cow_size_age"]);
-    text.field("current_fork_perc", "0.00");
-    text.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
-    text.fields(&[
-        ("rdb_changes_since_last_save", &changes),
-        ("rdb_bgsave_in_progress", &0),
-        ("rdb_last_save_time", &(call.shared.admin.started_ms / 1000)),
-        ("rdb_last_bgsave_status", &"ok"),
-        ("rdb_last_bgsave_time_sec", &-1),
-        ("rdb_current_bgsave_time_sec", &-1),
-    ]);
-    text.zeros(&[
-        "rdb_saves",
-        "rdb_last_cow_size",
-        "rdb_last_load_keys_expired",
-        "rdb_last_load_keys_loaded",
-        "aof_enabled",
-        "aof_rewrite_in_progress",
-        "aof_rewrite_scheduled",
-    ]);
-    text.fields(&[
-        ("aof_last_rewrite_time_sec", &-1),
-        ("aof_current_rewrite_time_sec", &-1),
-        ("aof_last_bgrewrite_status", &"ok"),
-        ("aof_rewrites", &0),
-        ("aof_rewrites_consecutive_failures", &0),
-        ("aof_last_write_status", &"ok"),
-    ]);
-    text.zeros(&[
-        "aof_last_cow_size",
-        "module_fork_in_progress",
-        "module_fork_last_cow_size",
-    ]);
-}
-
 pub(super) fn replication(call: &Call<'_, '_>, text: &mut Text) {
     let replication = &call.thread.config.replication;
     text.fields(&[

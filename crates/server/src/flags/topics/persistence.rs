@@ -36,12 +36,12 @@ topic! {
     persistence: Persistence, "Snapshots and append-only file";
 
     /// Where snapshots lie: a directory, or the address of a bucket (s3://, gs://).
-    dir: String = ".".to_string(), Text, redis("dir"), protected(), inert();
+    dir: String = ".".to_string(), Text, redis("dir"), protected();
 
     /// Name of the snapshot; {timestamp}, {Y}, {m} and {d} are filled in. Empty = neither save
     /// nor load.
     dbfilename: String = "dump.rdb".to_string(), Checked("FILE", file_name),
-        redis("dbfilename"), protected(), inert();
+        redis("dbfilename"), protected();
 
     /// When to save: after so many seconds if so many keys have changed. Empty = never.
     save: Vec<SavePoint> = redis_save_points(), SavePoints, redis("save"), runtime();
@@ -49,18 +49,21 @@ topic! {
     /// When to save, as a cron expression.
     snapshot_cron: String = String::new(), Text, runtime(), inert();
 
+    /// How many snapshots are kept whose names have a time in them; 0 = all.
+    snapshot_keep: u32 = 5, N31, runtime();
+
     /// Dragonfly's former way to say when to save. See snapshot_cron.
     save_schedule: String = String::new(), Text, inert();
 
     /// Refuse writes while saving fails.
     stop_writes_on_bgsave_error: bool = true, Yes,
-        redis("stop-writes-on-bgsave-error"), runtime(), inert();
+        redis("stop-writes-on-bgsave-error"), runtime();
 
     /// Compress long strings in snapshots.
-    rdbcompression: bool = true, Yes, redis("rdbcompression"), runtime(), inert();
+    rdbcompression: bool = true, Yes, redis("rdbcompression"), runtime();
 
     /// Write and check the checksum of snapshots.
-    rdbchecksum: bool = true, Yes, redis("rdbchecksum"), inert();
+    rdbchecksum: bool = true, Yes, redis("rdbchecksum");
 
     /// Whether values that come with RESTORE or a snapshot are checked in depth.
     sanitize_dump_payload: SanitizeDumpPayload = SanitizeDumpPayload::No, OneOf,

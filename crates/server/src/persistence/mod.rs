@@ -1,0 +1,309 @@
+//! Snapshots on disk: when they are taken, what has become of them, and how the last one is loaded.
+
+mod load;
+mod names;
+mod thread;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::{fs, io};
+
+use rdb::file::Options;
+use store::Txn;
+use store::snapshot::{Output, Progress};
+
+pub(crate) use load::{Loading, LoadingProgress};
+
+use self::names::Pattern;
+use self::write::Head;
+use crate::flags::Config;
+use crate::log::{say, warn};
+use crate::message::Message;
+use crate::shared::Shared;
+use crate::slow_path::Reason;
+
+/// After a save that has failed the next one isn't tried at once.
+const RETRY_S: u64 = 5;
+const NO_PANIC: &str = "never held across a panic";
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Persistence {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+/// What INFO tells.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// When the last snapshot was completed, or the server started.
+    pub(crate) last_save_s: u64,
+    last_try_s: u64,
+    /// Whether the last one was completed.
+    pub(crate) is_ok: bool,
+    /// How long it took.
+    pub(crate) last_took_s: Option<u64>,
+    /// Snapshots completed.
+    pub(crate) saves: u64,
+    /// Changes up to the last snapshot.
+    saved_changes: u64,
+    /// The one under way.
+    pub(crate) current: Option<Current>,
+    /// One is to be taken as soon as possible.
+    pub(crate) is_scheduled: bool,
+    /// What was loaded, or is being loaded.
+    pub(crate) loading: Option<Arc<LoadingProgress>>,
+}
+
+/// A snapshot under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    pub(crate) began: Instant,
+    pub(crate) progress: Arc<Progress>,
+    /// About how many keys it is going to have.
+    pub(crate) keys: u64,
+    changes: u64,
+}
+
+/// Why no snapshot was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// One is under way.
+    Busy,
+    /// There is no name to save under.
+    NoName,
+    /// There is no thread to write it.
+    NoThread,
+}
+
+impl Default for Persistence {
+    fn default() -> Self {
+        let now_s = unix_seconds();
+        Self {
+            state: Mutex::new(State {
+                last_save_s: now_s,
+                last_try_s: 0,
+                is_ok: true,
+                last_took_s: None,
+                saves: 0,
+                saved_changes: 0,
+                current: None,
+                is_scheduled: false,
+                loading: None,
+            }),
+            ended: Condvar::new(),
+        }
+    }
+}
+
+impl Persistence {
+    /// What there is to tell now.
+    pub(crate) fn state(&self) -> State {
+        self.lock().clone()
+    }
+
+    /// How far the snapshot under way has come.
+    pub(crate) fn progress(&self) -> Option<Arc<Progress>> {
+        let state = self.lock();
+        state.current.as_ref().map(|it| Arc::clone(&it.progress))
+    }
+
+    /// Has a snapshot taken as soon as possible.
+    pub(crate) fn schedule(&self) {
+        self.lock().is_scheduled = true;
+    }
+
+    /// Waits for the end of the snapshot under way, which others don't hold up.
+    pub(crate) fn wait(&self) {
+        let mut state = self.lock();
+        while state.current.is_some() {
+            state = self.ended.wait(state).expect(NO_PANIC);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect(NO_PANIC)
+    }
+}
+
+impl Shared {
+    /// Changes since the last snapshot.
+    pub(crate) fn unsaved_changes(&self) -> u64 {
+        let saved = self.persistence.lock().saved_changes;
+        self.changes().saturating_sub(saved)
+    }
+
+    fn changes(&self) -> u64 {
+        self.stats.iter().map(|stats| stats.changes.get()).sum()
+    }
+
+    /// The instant of a snapshot that is saved while clients go on. Everything is locked.
+    pub(crate) fn begin_save(self: &Arc<Self>, txn: &mut Txn<'_>) -> Result<(), Refused> {
+        let config = self.config();
+        let path = path_to_save(&config)?;
+        let mut state = self.persistence.lock();
+        if state.current.is_some() {
+            return Err(Refused::Busy);
+        }
+        let (keys, has_member_expiries) = txn.totals();
+        let head = Head {
+            options: Options {
+                compress: config.persistence.rdbcompression,
+                checksum: config.persistence.rdbchecksum,
+                has_member_expiries,
+            },
+            libraries: self.libraries.all(),
+            is_base: false,
+        };
+        let progress = Arc::new(Progress::default());
+        let (sender, chunks) = mpsc::channel();
+        let output = Output::new(sender, head.options.compress, Arc::clone(&progress));
+        let current = Current {
+            began: Instant::now(),
+            progress: Arc::clone(&progress),
+            keys: keys as u64,
+            changes: self.changes(),
+        };
+        let shared = Arc::clone(self);
+        let work = move || {
+            let written = write::write(&path, &head, &chunks, &progress);
+            // After an error nothing more is sent; this waits for the end.
+            let _ = chunks.iter().count();
+            shared.saved(&path, written);
+        };
+        std::thread::Builder::new()
+            .name("darner-save".into())
+            .spawn(work)
+            .map_err(|_| Refused::NoThread)?;
+        txn.begin_snapshot(output);
+        state.current = Some(current);
+        state.is_scheduled = false;
+        state.last_try_s = unix_seconds();
+        drop(state);
+        // Threads that sleep have something to do.
+        self.post_all(|| Message::Saving);
+        Ok(())
+    }
+
+    /// Saves with everybody waiting. Everything is locked. Returns whether that went well.
+    pub(crate) fn save(self: &Arc<Self>, txn: &mut Txn<'_>) -> Result<bool, Refused> {
+        self.begin_save(txn)?;
+        txn.finish_snapshot();
+        self.persistence.wait();
+        Ok(self.persistence.lock().is_ok)
+    }
+
+    /// As [`Shared::save`], once a snapshot that is under way is complete.
+    pub(crate) fn save_for_exit(self: &Arc<Self>, txn: &mut Txn<'_>) -> Result<bool, Refused> {
+        txn.finish_snapshot();
+        self.persistence.wait();
+        self.save(txn)
+    }
+
+    /// Commands are told to wait from now on.
+    pub(crate) fn begin_loading(&self, progress: &Arc<LoadingProgress>) {
+        self.persistence.lock().loading = Some(Arc::clone(progress));
+        self.slow_path.set(Reason::Loading, true);
+    }
+
+    /// The snapshot is loaded.
+    pub(crate) fn end_loading(&self) {
+        self.slow_path.set(Reason::Loading, false);
+    }
+
+    /// Ends a snapshot.
+    fn saved(&self, path: &Path, written: io::Result<u64>) {
+        // The shards are done with it before the next one may begin.
+        while self.store.is_saving() {
+            std::thread::yield_now();
+        }
+        let mut state = self.persistence.lock();
+        let current = state.current.take().expect("this one is under way");
+        let took = current.began.elapsed();
+        state.is_ok = written.is_ok();
+        self.slow_path.set(Reason::SaveFailed, written.is_err());
+        state.last_took_s = Some(took.as_secs());
+        let keys = current.progress.keys.load(Ordering::Relaxed);
+        match written {
+            Ok(bytes) => {
+                state.last_save_s = unix_seconds();
+                state.saved_changes = current.changes;
+                state.saves += 1;
+                say(&format!(
+                    "DB saved on disk: {}, {keys} keys, {bytes} bytes, {:.3} s",
+                    path.display(),
+                    took.as_secs_f64()
+                ));
+            }
+            Err(error) => warn(&format!("can't save {}: {error}", path.display())),
+        }
+        drop(state);
+        self.persistence.ended.notify_all();
+        self.remove_old();
+    }
+
+    /// Removes snapshots beyond those that are to be kept.
+    fn remove_old(&self) {
+        let config = self.config();
+        let keep = config.persistence.snapshot_keep as usize;
+        let pattern = Pattern::new(&config.persistence.dbfilename);
+        let Some(pattern) = pattern.filter(|pattern| pattern.varies() && keep > 0) else {
+            return;
+        };
+        match pattern.keep_newest(&folder(&config), keep) {
+            Ok(0) => {}
+            Ok(count) => say(&format!(
+                "{count} old snapshots removed (snapshot_keep {keep})"
+            )),
+            Err(error) => warn(&format!("can't remove old snapshots: {error}")),
+        }
+    }
+
+    /// The newest snapshot there is, to be loaded.
+    pub(crate) fn path_to_load(&self) -> io::Result<Option<PathBuf>> {
+        let config = self.config();
+        let Some(pattern) = Pattern::new(&config.persistence.dbfilename) else {
+            return Ok(None);
+        };
+        let folder = folder(&config);
+        if !fs::exists(&folder)? {
+            return Ok(None);
+        }
+        Ok(pattern.all_in(&folder)?.into_iter().next())
+    }
+
+    /// Whether a save point is reached or a snapshot was asked for.
+    pub(crate) fn is_save_due(&self) -> bool {
+        let (config, changes) = (self.config(), self.unsaved_changes());
+        let state = self.persistence.lock();
+        if state.current.is_some() {
+            return false;
+        }
+        let now_s = unix_seconds();
+        let may_try = state.is_ok || now_s >= state.last_try_s + RETRY_S;
+        let mut points = config.persistence.save.iter();
+        let is_reached = points.any(|point| {
+            changes >= u64::from(point.changes)
+                && now_s > state.last_save_s + u64::from(point.seconds)
+        });
+        state.is_scheduled || may_try && is_reached
+    }
+}
+
+fn path_to_save(config: &Config) -> Result<PathBuf, Refused> {
+    let pattern = Pattern::new(&config.persistence.dbfilename).ok_or(Refused::NoName)?;
+    Ok(folder(config).join(pattern.at(unix_seconds())))
+}
+
+/// Where snapshots lie.
+fn folder(config: &Config) -> PathBuf {
+    PathBuf::from(&config.persistence.dir)
+}
+
+fn unix_seconds() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
+}
