@@ -1,6 +1,6 @@
 //! Whether commands take the slow path: while clients are paused or watched by MONITOR, a script
-//! takes long, a snapshot is being loaded or could not be saved. The usual command looks at one word
-//! that is zero.
+//! takes long, a snapshot is being loaded or could not be saved. The usual command looks at one
+//! word that is zero.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -29,8 +29,8 @@ impl Dict {
     }
 
     /// Shows those records of one bucket that have yet to be saved, and notes that they are.
-    /// Returns the position at which to go on, or `None` at the end. What the table does between two calls
-    /// doesn't matter, see [`crate::table::Table::scan`].
+    /// Returns the position at which to go on, or `None` at the end. What the table does between
+    /// two calls doesn't matter, see [`crate::table::Table::scan`].
     pub fn save_bucket(
         &mut self,
         position: u64,
