@@ -96,9 +96,8 @@ class Server:
         self.dir = tempfile.mkdtemp(prefix="darner-test-")
         self.port = free_port()
         self.log_path = os.path.join(self.dir, "server.log")
-        self.options = {"port": self.port, "bind": "127.0.0.1", "dir": self.dir}
-        if is_redis(self.binary):
-            self.options["save"] = ""
+        # Tests and measurements say when they want snapshots.
+        self.options = {"port": self.port, "bind": "127.0.0.1", "dir": self.dir, "save": ""}
         if is_null(self.binary):
             self.options = {"port": self.port}
         self.options.update(options or {})

@@ -1,0 +1,225 @@
+"""Snapshots: SAVE, BGSAVE, save points, and what comes back after a restart."""
+
+import os
+import shutil
+import subprocess
+import threading
+
+import pytest
+import redis
+from conftest import servers, wait_until
+
+REDIS = os.path.join(servers.ROOT, ".cache", "bin", "redis-server")
+EXPIRES_AT_MS = 4_000_000_000_000
+
+
+def fill(client):
+    """Keys of each type, small and large."""
+    client.set("text", "value")
+    client.set("number", 42, pxat=EXPIRES_AT_MS)
+    client.set("long", "x" * 100_000)
+    for count in (3, 2_000):
+        names = [f"member{number}" for number in range(count)]
+        client.rpush(f"list{count}", *names)
+        client.sadd(f"set{count}", *names)
+        client.sadd(f"ints{count}", *range(count))
+        client.hset(f"hash{count}", mapping={name: name * 3 for name in names})
+        client.zadd(f"zset{count}", {name: at / 4 for at, name in enumerate(names)})
+        for name in names:
+            client.xadd(f"stream{count}", {"field": name}, id="*")
+    client.xgroup_create("stream3", "group", "0")
+    client.xreadgroup("group", "consumer", {"stream3": ">"}, count=2)
+
+
+def digest(client):
+    return client.execute_command("DEBUG", "DIGEST")
+
+
+def contents(client):
+    """What every key holds, by DUMP or by reading it where the forms may differ."""
+    found = {}
+    for key in client.keys():
+        kind = client.type(key).decode()
+        value = {
+            "string": lambda key: client.get(key),
+            "list": lambda key: client.lrange(key, 0, -1),
+            "set": lambda key: client.smembers(key),
+            "hash": lambda key: client.hgetall(key),
+            "zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+            "stream": lambda key: client.xrange(key),
+        }[kind](key)
+        found[key] = (kind, value, client.pexpiretime(key))
+    return found
+
+
+def restart(server, **options):
+    server.stop()
+    server.options.update(options)
+    server.start()
+    client = redis.Redis(port=server.port)
+    wait_until(lambda: client.info("persistence")["loading"] == 0, "the snapshot is loaded")
+    return client
+
+
+def await_save(client):
+    wait_until(lambda: client.info("persistence")["rdb_bgsave_in_progress"] == 0, "it is saved")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_saved_comes_back(own_server, threads):
+    server = own_server(proactor_threads=threads)
+    with redis.Redis(port=server.port) as client, redis.Redis(port=server.port, db=3) as third:
+        fill(client)
+        third.set("elsewhere", 1)
+        client.function_load("#!lua name=lib\nredis.register_function('f', function() return 7 end)")
+        before = digest(client)
+        assert client.save()
+        client.set("lost", 1)
+    client = restart(server)
+    assert digest(client) == before
+    assert client.fcall("f", 0) == 7
+    assert client.info("persistence")["rdb_last_load_keys_loaded"] == client.dbsize() + 1
+
+
+def test_a_snapshot_is_of_one_instant(own_server):
+    server = own_server(proactor_threads=2)
+    accounts = [f"account{number}" for number in range(500)]
+    done = threading.Event()
+
+    def move(step):
+        with redis.Redis(port=server.port) as client:
+            number = 0
+            while not done.is_set():
+                number += step
+                source, target = accounts[number % 500], accounts[(number * 7 + 1) % 500]
+                with client.pipeline() as pipe:
+                    pipe.decr(source).incr(target).execute()
+
+    movers = [threading.Thread(target=move, args=(step,)) for step in (1, 3, 7)]
+    with redis.Redis(port=server.port) as client:
+        client.mset({account: 0 for account in accounts})
+        for mover in movers:
+            mover.start()
+        wait_until(lambda: client.get(accounts[0]) != b"0", "amounts move")
+        assert client.bgsave()
+        await_save(client)
+        done.set()
+        for mover in movers:
+            mover.join()
+    client = restart(server)
+    assert sum(int(amount) for amount in client.mget(accounts)) == 0
+
+
+def test_save_points_and_shutdown(own_server):
+    server = own_server(save="1 10")
+    with redis.Redis(port=server.port) as client:
+        before = client.lastsave()
+        client.mset({f"key{number}": number for number in range(9)})
+        client.set("key9", 9)
+        wait_until(lambda: client.lastsave() > before, "the save point is reached")
+        client.set("last", 1)
+    client = restart(server)
+    assert client.get("last") == b"1" and client.dbsize() == 11
+    client.set("unsaved", 1)
+    client.shutdown(nosave=True)
+    server.process.wait(10)
+    assert restart(server).get("unsaved") is None
+
+
+def test_what_cannot_be_saved_is_told(own_server):
+    server = own_server(save="3600 1")
+    good = os.path.join(server.dir, "dump.rdb")
+    with redis.Redis(port=server.port) as client:
+        client.set("key", 1)
+        client.save()
+        os.rename(server.dir, server.dir + "-away")
+        with pytest.raises(redis.ResponseError):
+            client.save()
+        with pytest.raises(redis.ResponseError, match="^MISCONF"):
+            client.set("key", 2)
+        assert client.get("key") == b"1"
+        assert client.info("persistence")["rdb_last_bgsave_status"] == "err"
+        os.rename(server.dir + "-away", server.dir)
+        assert os.path.exists(good)
+        client.save()
+        client.set("key", 2)
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "other"])
+def test_a_broken_file_is_refused(own_server, harm):
+    server = own_server()
+    path = os.path.join(server.dir, "dump.rdb")
+    with redis.Redis(port=server.port) as client:
+        fill(client)
+        client.save()
+    server.stop()
+    data = bytearray(open(path, "rb").read())
+    if harm == "cut":
+        data = data[:-1000]
+    elif harm == "changed":
+        data[len(data) // 2] ^= 1
+    else:
+        data = b"no snapshot at all"
+    open(path, "wb").write(data)
+    done = subprocess.run(server.command(), capture_output=True, text=True, timeout=20,
+                          check=False)
+    assert done.returncode == 1
+    assert "dump.rdb" in done.stdout + done.stderr
+
+
+def test_names_with_a_time_are_kept_in_number(own_server):
+    server = own_server(dbfilename="dump-{timestamp}", snapshot_keep=2)
+    with redis.Redis(port=server.port) as client:
+        for number in range(4):
+            client.set("key", number)
+            client.save()
+            saved_s = client.lastsave().timestamp()
+            wait_until(lambda: client.time()[0] > saved_s, "a second ends")
+
+        def count():
+            return sum(name.endswith(".rdb") for name in os.listdir(server.dir))
+
+        wait_until(lambda: count() == 2, "old ones are removed")
+    assert restart(server).get("key") == b"3"
+
+
+def test_redis_reads_ours_and_we_read_redis_s(own_server):
+    ours = own_server()
+    with servers.Server(REDIS) as theirs:
+        clients = [redis.Redis(port=server.port) for server in (ours, theirs)]
+        fill(clients[0])
+        clients[0].save()
+        before = contents(clients[0])
+        theirs.stop()
+        shutil.copy(os.path.join(ours.dir, "dump.rdb"), theirs.dir)
+        theirs.start()
+        assert contents(clients[1]) == before
+        clients[1].set("more", 1)
+        clients[1].save()
+        ours.stop()
+        shutil.copy(os.path.join(theirs.dir, "dump.rdb"), ours.dir)
+        ours.start()
+        assert contents(clients[0]) == {**before, b"more": ("string", b"1", -1)}
+
+
+def test_a_killed_server_comes_back_with_a_whole_snapshot(own_server):
+    server = own_server(proactor_threads=2)
+    saved = 0
+    for _ in range(10):
+        with redis.Redis(port=server.port) as client:
+            for _ in range(20):
+                saved += 1
+                with client.pipeline() as pipe:
+                    pipe.mset({f"key{number}": saved for number in range(100)})
+                    pipe.execute()
+                try:
+                    client.bgsave()
+                except redis.ResponseError:
+                    continue
+        server.process.kill()
+        server.process.wait()
+        server.start()
+        with redis.Redis(port=server.port) as client:
+            wait_until(lambda: client.info("persistence")["loading"] == 0, "it is loaded")
+            values = set(client.mget([f"key{number}" for number in range(100)]))
+            assert len(values) == 1
