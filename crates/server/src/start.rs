@@ -13,7 +13,7 @@ use rustix::process::Resource;
 use store::Txn;
 
 use crate::flags::load::Loaded;
-use crate::flags::values::AffinityMode;
+use crate::flags::values::{AffinityMode, ClusterMode};
 use crate::flags::{Config, Network};
 use crate::listening::{self, Bound};
 use crate::log::{self, say, warn};
@@ -32,6 +32,7 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
     }
     log::open(&loaded.config.monitoring)?;
     refuse_what_would_be_unsafe(&loaded)?;
+    refuse_clusters(&loaded.config)?;
     let machine = Machine::look();
     allow_open_files(&mut loaded.config.network);
     make_room_for_files(loaded.config.network.maxclients);
@@ -81,6 +82,22 @@ fn refuse_what_would_be_unsafe(loaded: &Loaded) -> io::Result<()> {
         return Ok(());
     };
     let text = format!("not available in this version, and unsafe to go on without: {what}");
+    Err(io::Error::new(io::ErrorKind::Unsupported, text))
+}
+
+/// Refuses to be a node of a cluster that no other node would know of.
+fn refuse_clusters(config: &Config) -> io::Result<()> {
+    let cluster = &config.cluster;
+    let is_wanted = match cluster.cluster_mode {
+        ClusterMode::Off => cluster.cluster_enabled,
+        ClusterMode::Emulated => false,
+        ClusterMode::Yes => true,
+    };
+    if !is_wanted {
+        return Ok(());
+    }
+    let text = "clusters of several nodes aren't available in this version: with \
+                --cluster_mode=emulated this server is the only node of one";
     Err(io::Error::new(io::ErrorKind::Unsupported, text))
 }
 

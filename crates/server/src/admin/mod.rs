@@ -2,6 +2,7 @@
 //! each command or container.
 
 mod acl;
+mod cluster;
 mod command;
 mod config;
 mod debug;
@@ -25,6 +26,7 @@ use protocol::Reply;
 
 use crate::session::{Call, Outcome, SessionCommand, SessionRun};
 
+pub(crate) use cluster::{is_emulated, mode_name};
 pub(crate) use observe::{note_event, observe, threshold_ns};
 pub use state::State;
 pub(crate) use state::cron;
@@ -32,8 +34,10 @@ pub(crate) use state::cron;
 /// All commands of this family.
 pub(crate) const COMMANDS: &[SessionCommand] = &[
     acl::ACL,
+    cluster::ASKING,
     persistence::BGREWRITEAOF,
     persistence::BGSAVE,
+    cluster::CLUSTER,
     command::COMMAND,
     config::CONFIG,
     debug::DEBUG,
@@ -43,6 +47,8 @@ pub(crate) const COMMANDS: &[SessionCommand] = &[
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,
+    cluster::READONLY,
+    cluster::READWRITE,
     replication::REPLICAOF,
     replication::ROLE,
     persistence::SAVE,

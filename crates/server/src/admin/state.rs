@@ -16,6 +16,8 @@ use crate::shared::Shared;
 pub struct State {
     /// Forty hexadecimal digits: this run of the server.
     pub run_id: String,
+    /// The same for the shard of a cluster that this server is.
+    pub shard_id: String,
     /// When it started, Unix time in milliseconds.
     pub started_ms: u64,
     /// DEBUG PAUSE-CRON: what is done periodically isn't done.
@@ -33,6 +35,7 @@ impl Default for State {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             run_id: random_id(),
+            shard_id: random_id(),
             started_ms: now.map_or(0, |since| since.as_millis() as u64),
             cron_paused: AtomicBool::new(false),
             scripts_may_all: AtomicBool::new(false),

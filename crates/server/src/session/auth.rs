@@ -4,6 +4,7 @@ use commands::spec::{Group, flags};
 use commands::{Command, CommandError, Spec};
 use protocol::{Reply, number};
 
+use crate::admin::mode_name;
 use crate::dispatch::is_authenticated;
 use crate::identity::REDIS_VERSION;
 use crate::session::client::{check_name, set_name};
@@ -154,7 +155,7 @@ fn introduce(call: &Call<'_, '_>, reply: &mut Reply<'_>) {
     reply.bulk(b"id");
     reply.int(call.conn.info.id as i64);
     reply.bulk(b"mode");
-    reply.bulk(b"standalone");
+    reply.bulk(mode_name(&call.thread.config).as_bytes());
     reply.bulk(b"role");
     reply.bulk(b"master");
     reply.bulk(b"modules");

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use reactor::usage;
 
 use super::Text;
+use crate::admin::{is_emulated, mode_name};
 use crate::clients::flag;
 use crate::flags::Config;
 use crate::identity::{DARNER_VERSION, REDIS_VERSION};
@@ -25,7 +26,7 @@ pub(super) fn server(call: &Call<'_, '_>, text: &mut Text) {
         ("redis_git_sha1", &"00000000"),
         ("redis_git_dirty", &0),
         ("redis_build_id", &"0"),
-        ("redis_mode", &"standalone"),
+        ("redis_mode", &mode_name(config)),
         ("os", &os),
         ("arch_bits", &usize::BITS),
         ("monotonic_clock", &"POSIX clock_gettime"),
@@ -168,8 +169,9 @@ pub(super) fn modules(_: &Call<'_, '_>, _: &mut Text) {
     // There are none.
 }
 
-pub(super) fn cluster(_: &Call<'_, '_>, text: &mut Text) {
-    text.zeros(&["cluster_enabled"]);
+pub(super) fn cluster(call: &Call<'_, '_>, text: &mut Text) {
+    let is_enabled = is_emulated(&call.thread.config);
+    text.field("cluster_enabled", u8::from(is_enabled));
 }
 
 #[cfg(test)]

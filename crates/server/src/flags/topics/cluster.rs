@@ -19,38 +19,39 @@ topic! {
     /// Cluster mode and the moving of slots.
     cluster: Cluster, "Cluster";
 
-    /// Empty, `emulated` (a single node that answers cluster clients) or `yes`.
-    cluster_mode: ClusterMode = ClusterMode::Off, OneOf, inert();
+    /// `emulated` has this server answer clients of a cluster, as its only node; `yes`, a node of a
+    /// cluster, isn't available yet.
+    cluster_mode: ClusterMode = ClusterMode::Off, OneOf;
 
     /// Redis's name for cluster mode.
     cluster_enabled: bool = false, Yes, redis("cluster-enabled"), inert();
 
     /// Address told to cluster clients.
     cluster_announce_ip: String = String::new(), Text,
-        redis("cluster-announce-ip"), runtime(), inert();
+        redis("cluster-announce-ip"), runtime();
 
     /// Port told to cluster clients; 0 = the real one.
-    cluster_announce_port: u16 = 0, U16, redis("cluster-announce-port"), runtime(), inert();
+    cluster_announce_port: u16 = 0, U16, redis("cluster-announce-port"), runtime();
 
     /// TLS port told to cluster clients; 0 = the real one.
     cluster_announce_tls_port: u16 = 0, U16, redis("cluster-announce-tls-port"), runtime(), inert();
 
     /// Port of the cluster bus told to other nodes; 0 = the real one.
-    cluster_announce_bus_port: u16 = 0, U16, redis("cluster-announce-bus-port"), runtime(), inert();
+    cluster_announce_bus_port: u16 = 0, U16, redis("cluster-announce-bus-port"), runtime();
 
     /// Host name told to cluster clients.
     cluster_announce_hostname: String = String::new(), Checked("HOST", host_name),
-        redis("cluster-announce-hostname"), runtime(), inert();
+        redis("cluster-announce-hostname"), runtime();
 
     /// Whether clients are sent to an address, a host name, or back where they came from.
     cluster_preferred_endpoint_type: EndpointType = EndpointType::Ip, OneOf,
-        redis("cluster-preferred-endpoint-type"), runtime(), inert();
+        redis("cluster-preferred-endpoint-type"), runtime();
 
-    /// Stable node id.
-    cluster_node_id: String = String::new(), Text, inert();
+    /// The name of this node; else it is another one in each run.
+    cluster_node_id: String = String::new(), Text;
 
     /// Port of the cluster bus; 0 = port + 10000.
-    cluster_port: u16 = 0, U16, redis("cluster-port"), inert();
+    cluster_port: u16 = 0, U16, redis("cluster-port");
 
     /// Where a node keeps what it knows of the cluster.
     cluster_config_file: String = "nodes.conf".to_string(), Text,

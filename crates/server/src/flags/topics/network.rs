@@ -31,7 +31,10 @@ topic! {
     unixsocketperm: u32 = 0, Octal, redis("unixsocketperm");
 
     /// Port told to cluster clients and to the master instead of the real one.
-    announce_port: u16 = 0, U16, runtime(), inert();
+    announce_port: u16 = 0, U16, runtime();
+
+    /// Address told to cluster clients and to the master instead of the one they have connected to.
+    announce_ip: String = String::new(), Text, runtime();
 
     /// Port of the memcached text protocol; 0 = off.
     memcached_port: u32 = 0, U32, inert();
