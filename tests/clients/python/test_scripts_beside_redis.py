@@ -18,7 +18,7 @@ OF_NUMBERS = ["return {}", "return tostring({})", "return cjson.encode({{{}}})",
               "return {{double={}}}", "return cmsgpack.unpack(cmsgpack.pack({}))"]
 JSON = ["[1,2,3]", '{"a":{"b":[1,null,true,false,"x\\u00e9\\n"]}}', "[]", "{}", "null", "1", "1e5",
         "[1.5e3]", "-0", "0x10", "01", "[1,]", "{a:1}", '"\\ud83d\\ude00"', '"\\ud83d"', '"\\x"',
-        "[", "", "tru", "[[[[]]]]", "[1] x", " [ 1 ] "]
+        "[", "", "no", "[[[[]]]]", "[1] x", " [ 1 ] "]
 OF_JSON = ["return cjson.encode(cjson.decode([==[{}]==]))",
            "return type(cjson.decode([==[{}]==]))"]
 VALUES = ["nil", "true", "false", "''", "'a'", "{1,2}", "{a=1}", "{[1]=1,[2]=2,[4]=4}", "{1,nil,3}",
@@ -29,7 +29,8 @@ VALUES = ["nil", "true", "false", "''", "'a'", "{1,2}", "{a=1}", "{[1]=1,[2]=2,[
           "redis.error_reply('x')", "redis.status_reply('x')", "redis.error_reply()"]
 OF_VALUES = ["return {}", "return cjson.encode({})", "return cmsgpack.pack({})",
              "return redis.call('set', 'v', {})", "return redis.pcall('set', 'v', {})",
-             "redis.setresp(3) return {}", "local ok, e = pcall(redis.call, {}) return {{type(e), e}}",
+             "redis.setresp(3) return {}",
+             "local ok, e = pcall(redis.call, {}) return {{type(e), e}}",
              "local ok, e = pcall(error, {}) return type(e)", "return unpack({})",
              "return redis.setresp({})", "return struct.unpack('i', {})"]
 FORMATS = ["i", "<i4", ">i2", "b", "h", "L", "s", "c3", "c0", "bc0", "x", "!4bi", "!8bd", "f", "i0",
