@@ -4,7 +4,7 @@
 use protocol::Reply;
 
 use crate::raw::{Kind, Stack};
-use crate::to_reply::{Writer, field, without_dash};
+use crate::to_reply::{Writer, field};
 
 /// Numbers of the constants (see [`Stack::push_constant`]) beside the names of fields.
 pub(crate) mod constant {
@@ -124,9 +124,7 @@ pub(crate) fn call(
 
 /// Takes an error from a table; its text is the topmost value.
 fn take_failure(stack: &mut Stack, table: i32, ok: bool, returned: &mut Returned) {
-    returned
-        .bytes
-        .extend_from_slice(without_dash(stack.bytes(-1)));
+    returned.bytes.extend_from_slice(stack.bytes(-1));
     for name in [field::COUNTED, field::SOURCE, field::LINE] {
         stack.push_field(table, name);
     }

@@ -30,7 +30,16 @@ globals.os = {clock = os.clock}
 globals.math.random, globals.math.randomseed = native.random, native.randomseed
 for name, library in next, native.libraries do globals[name] = library end
 
-function globals.pcall(run, ...) return results(pcall(run, ...)) end
+-- Scripts that are older than tables as errors expect their text, which Redis gives them.
+local function text_results(ok, ...)
+  if ok then return true, ... end
+  local err = caught((...))
+  local text = type(err) == 'table' and err.err
+  local is_text = type(text) == 'string' or type(text) == 'number'
+  return false, is_text and text or err
+end
+
+function globals.pcall(run, ...) return text_results(pcall(run, ...)) end
 
 function globals.xpcall(run, handler)
   return results(xpcall(run, function(err)

@@ -89,7 +89,7 @@ impl Writer<'_, '_> {
     fn write_field(&mut self, name: i32, kind: Kind, depth: usize) -> bool {
         let Self { stack, reply, .. } = self;
         match (name, kind) {
-            (field::ERR, Kind::String) => reply.error_bytes(without_dash(stack.bytes(-1))),
+            (field::ERR, Kind::String) => reply.error_bytes(stack.bytes(-1)),
             (field::OK, Kind::String) => write_status(stack.bytes(-1), reply),
             (field::DOUBLE, Kind::Number(number)) => reply.double(number),
             (field::BIG_NUMBER, Kind::String) => {
@@ -161,11 +161,6 @@ impl Writer<'_, '_> {
         self.stack.pop();
         self.reply.end_array(mark, len as usize);
     }
-}
-
-/// The text of an error; scripts may write it as it is sent.
-pub(crate) fn without_dash(text: &[u8]) -> &[u8] {
-    text.strip_prefix(b"-").unwrap_or(text)
 }
 
 fn write_status(text: &[u8], reply: &mut Reply<'_>) {

@@ -134,6 +134,7 @@ fn values_become_replies() {
         ("return {1,{2},nil,3}", "*2\r\n:1\r\n*1\r\n:2"),
         ("return {ok='fi\\nne'}", "+fi ne"),
         ("return {err='My Err'}", "-My Err"),
+        ("return {err='-My Err'}", "--My Err"),
         ("return redis.error_reply('x')", "-ERR x"),
         ("return redis.status_reply('x')", "+x"),
         ("return {double=1.5}", "$3\r\n1.5"),
@@ -178,7 +179,7 @@ fn errors_say_where() {
         Fixture::new().run_fully("error(\"x\")"),
         format!("-ERR user_script:1: x script: {sha}, on @user_script:1.")
     );
-    let script = "local ok, err = pcall(redis.call, 'x') return {tostring(ok), err.err}";
+    let script = "local ok, err = pcall(redis.call, 'x') return {tostring(ok), err}";
     Fixture::new().check(&[
         ("\n\nreturn redis.call('x')", "-ERR unknown"),
         (script, "*2\r\n$5\r\nfalse\r\n$11\r\nERR unknown"),
