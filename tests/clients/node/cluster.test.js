@@ -40,7 +40,8 @@ describe("ioredis", () => {
 
   test("finds the node and its slots", async () => {
     const address = `127.0.0.1:${server.port}`;
-    assert.deepEqual(cluster.nodes("master").map((node) => node.options.key), [address]);
+    const addressOf = ({ options }) => `${options.host}:${options.port}`;
+    assert.deepEqual(cluster.nodes("master").map(addressOf), [address]);
     assert.equal(new Set(cluster.slots.flat()).size, 1);
     assert.equal(cluster.slots.length, 16384);
     assert.equal(await cluster.set("key", "value"), "OK");
@@ -93,7 +94,7 @@ describe("ioredis", () => {
     await listener.ssubscribe("news");
     const message = once(listener, "smessage");
     assert.equal(await cluster.spublish("news", "text"), 1);
-    assert.deepEqual(await message, ["news", "text"]);
+    assert.deepEqual((await message).slice(0, 2), ["news", "text"]);
     listener.disconnect();
   });
 

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer, connect } from "node:net";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
@@ -26,8 +26,7 @@ export function freePort() {
 export async function startServer(options = {}) {
   const port = options.port ?? (await freePort());
   const dir = mkdtempSync(join(tmpdir(), "darner-test-"));
-  const flags = { port, bind: "127.0.0.1", dir, ...options };
-  if (/redis|valkey/.test(basename(binary))) flags.save = "";
+  const flags = { port, bind: "127.0.0.1", dir, save: "", ...options };
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const log = openSync(join(dir, "server.log"), "a");
   const child = spawn(binary, words, { stdio: ["ignore", log, log], cwd: dir });
