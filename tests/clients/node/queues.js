@@ -69,8 +69,9 @@ export class Yard {
     return this.#keep(new Worker(name, work, this.#with(options)));
   }
 
+  /** Hears all events of the queue, those before it came too. */
   events(name) {
-    return this.#keep(new QueueEvents(name, this.#with({})));
+    return this.#keep(new QueueEvents(name, this.#with({ lastEventId: "0" })));
   }
 
   flow() {
