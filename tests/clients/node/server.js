@@ -40,13 +40,13 @@ export async function startServer(options = {}) {
   }
   return {
     port,
-    /** All that the server has written so far. */
-    log: () => readFileSync(join(dir, "server.log"), "utf8"),
-    /** Stops the process that was started here, and removes its directory. */
+    /** Stops the process that was started here, removes its directory and gives what it wrote. */
     async stop() {
       child.kill("SIGTERM");
       await ended;
+      const log = readFileSync(join(dir, "server.log"), "utf8");
       rmSync(dir, { recursive: true, force: true });
+      return log;
     },
   };
 }
