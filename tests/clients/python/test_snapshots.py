@@ -71,7 +71,8 @@ def test_what_is_saved_comes_back(own_server, threads):
     with redis.Redis(port=server.port) as client, redis.Redis(port=server.port, db=3) as third:
         fill(client)
         third.set("elsewhere", 1)
-        client.function_load("#!lua name=lib\nredis.register_function('f', function() return 7 end)")
+        seven = "redis.register_function('f', function() return 7 end)"
+        client.function_load(f"#!lua name=lib\n{seven}")
         before = digest(client)
         assert client.save()
         client.set("lost", 1)

@@ -82,7 +82,7 @@ mod tests {
             3 => Just(Step::Save),
             1 => Just(Step::Begin),
         ];
-        prop::collection::vec(step, 0..1500)
+        prop::collection::vec(step, 0..if cfg!(miri) { 60 } else { 1500 })
     }
 
     /// A dictionary, and what a snapshot has saved of it.
@@ -140,6 +140,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 128 }))]
         #[test]
         fn a_snapshot_is_what_there_was_when_its_era_began(steps in steps()) {
             let hasher = KeyHasher::with_seed(7);
