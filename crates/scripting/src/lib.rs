@@ -26,4 +26,4 @@ pub use host::{Called, Host, LogLevel, Tick};
 pub use interpreter::{Ended, Failure, Interpreter, Progress};
 pub use key_pattern::{Beginning, Given, KeyNotes, KeyPattern, KeyWatch, up_to_colon};
 pub use library::{Callee, FunctionInfo, Library, LibraryError};
-pub use script::{Script, ScriptError, Sha, flags};
+pub use script::{Script, ScriptError, Sha, dragonfly_flag, flags};

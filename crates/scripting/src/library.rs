@@ -132,11 +132,10 @@ impl Callee {
 
     /// Whether all of these flags are set, see [`flags`].
     pub fn has(&self, wanted: u8) -> bool {
-        let declared = match self {
-            Self::Script(script) => script.flags,
-            Self::Function(library, at) => library.functions[*at].flags,
-        };
-        declared & wanted == wanted
+        match self {
+            Self::Script(script) => script.has(wanted),
+            Self::Function(library, at) => library.functions[*at].flags & wanted == wanted,
+        }
     }
 
     /// Which keys it touches.

@@ -1,5 +1,7 @@
 //! The text of a script: its SHA-1, which names it, and the flags that its first line declares.
 
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+
 use sha1::{Digest, Sha1};
 use thiserror::Error;
 
@@ -72,9 +74,13 @@ pub struct Script {
     /// All of it.
     pub text: Box<[u8]>,
     /// See [`flags`].
-    pub flags: u8,
+    flags: AtomicU8,
     /// Which keys it touches.
     pub notes: KeyNotes,
+    /// When it ran last, in a unit of the host's; `u64::MAX` before its first run.
+    pub last_use: AtomicU64,
+    /// It was loaded to be run by name.
+    pub is_loaded: AtomicBool,
     /// Where the part begins that is Lua.
     body: usize,
 }
@@ -86,8 +92,10 @@ impl Script {
         Ok(Self {
             sha: sha(text),
             text: text.into(),
-            flags,
+            flags: AtomicU8::new(flags),
             notes: KeyNotes::default(),
+            last_use: AtomicU64::new(u64::MAX),
+            is_loaded: AtomicBool::new(false),
             body,
         })
     }
@@ -100,7 +108,12 @@ impl Script {
 
     /// Whether all of these flags are set.
     pub fn has(&self, flags: u8) -> bool {
-        self.flags & flags == flags
+        self.flags.load(Ordering::Relaxed) & flags == flags
+    }
+
+    /// Sets flags beside its own.
+    pub fn grant(&self, flags: u8) {
+        self.flags.fetch_or(flags, Ordering::Relaxed);
     }
 
     /// The name as text.
@@ -150,6 +163,11 @@ fn parse_shebang(text: &[u8]) -> Result<(u8, usize), ScriptError> {
     Ok((declared, end))
 }
 
+/// The flags that Dragonfly's SCRIPT FLAGS gives a script.
+pub fn dragonfly_flag(name: &str) -> Result<u8, ScriptError> {
+    parse_flags(name, &flags::DRAGONFLY_NAMES).map_err(ScriptError::DragonflyFlag)
+}
+
 /// The flags of a list, or the name that isn't one.
 fn parse_flags(list: &str, names: &[(&str, u8)]) -> Result<u8, String> {
     let mut declared = 0;
@@ -166,7 +184,7 @@ mod tests {
 
     fn flags_of(text: &str) -> Result<u8, String> {
         let script = Script::parse(text.as_bytes()).map_err(|error| error.to_string())?;
-        Ok(script.flags)
+        Ok(script.flags.into_inner())
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! SCRIPT: keeps scripts for EVALSHA.
 
+use std::sync::atomic::Ordering;
+
 use commands::spec::{Group, flags};
 use commands::{Command, CommandError, Spec};
 use protocol::Reply;
+use scripting::dragonfly_flag;
 
 use crate::session::{Call, Outcome, SessionCommand, SessionRun, help};
 
@@ -27,7 +30,7 @@ pub(super) const SCRIPT: SessionCommand = Command {
         ..spec("script", -2)
     },
     run: |call, _| Err(CommandError::wrong_arity(&call.entry.full_name)),
-    subcommands: &[DEBUG, EXISTS, FLUSH, HELP, KILL, LOAD, SHOW],
+    subcommands: &[DEBUG, EXISTS, FLAGS, FLUSH, HELP, KILL, LOAD, SHOW],
 };
 
 /// A command without subcommands.
@@ -76,6 +79,27 @@ const FLUSH: SessionCommand = sub(
     flush,
 );
 
+/// Dragonfly's.
+const FLAGS: SessionCommand = sub(
+    Spec {
+        complexity: "O(1).",
+        summary: "Sets flags of a script in the script cache.",
+        syntax: "sha1 flag [flag ...]",
+        ..spec("flags", -4)
+    },
+    |call, reply| {
+        let script = call.thread.scripts.by_sha(call.shared, call.args.at(2))?;
+        let mut granted = 0;
+        for name in call.args.from(3) {
+            let flag = dragonfly_flag(&String::from_utf8_lossy(name));
+            granted |= flag.map_err(|error| CommandError::Made(format!("ERR {error}")))?;
+        }
+        script.grant(granted);
+        reply.ok();
+        Ok(Outcome::Done)
+    },
+);
+
 const HELP: SessionCommand = sub(
     Spec {
         flags: flags::LOADING | flags::STALE,
@@ -110,6 +134,7 @@ const LOAD: SessionCommand = sub(
     },
     |call, reply| {
         let script = call.thread.scripts.load(call.shared, call.args.at(2))?;
+        script.is_loaded.store(true, Ordering::Relaxed);
         reply.bulk(&script.sha);
         Ok(Outcome::Done)
     },

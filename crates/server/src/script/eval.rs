@@ -1,5 +1,7 @@
 //! EVAL, EVALSHA, FCALL and their read-only forms.
 
+use std::sync::atomic::Ordering;
+
 use commands::keys::{self, KeySpec, access};
 use commands::spec::{Group, Scope, flags};
 use commands::{Args, CommandError, Spec};
@@ -95,6 +97,9 @@ const fn command(spec: Spec) -> SessionCommand {
     }
 }
 
+/// A script's use is noted so often, for all threads share that.
+const USE_EVERY_US: u64 = 1_000_000;
+
 /// Whether it calls a function.
 fn is_function(entry: &Entry) -> bool {
     entry.spec.name.starts_with("fcall")
@@ -113,6 +118,12 @@ fn eval(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comma
     };
     let read_only = call.entry.spec.has(flags::READONLY);
     check(call, &callee, read_only)?;
+    if let Callee::Script(script) = &callee {
+        let now_us = call.thread.now.mono_us;
+        if script.last_use.load(Ordering::Relaxed).abs_diff(now_us) > USE_EVERY_US {
+            script.last_use.store(now_us, Ordering::Relaxed);
+        }
+    }
     call.shared
         .show_to_monitors(call.thread.now, call.conn, (call.entry, call.args));
     let mut interpreter = call.thread.scripts.take()?;
