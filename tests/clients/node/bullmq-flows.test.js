@@ -87,7 +87,7 @@ inAllModes("BullMQ", ["bull", "{bull}"], (yard) => {
     // What comes before the first blocking read isn't heard.
     await events.waitUntilReady();
     const client = await queue.client;
-    while (!(await client.info("clients")).match(/blocked_clients:[1-9]/));
+    while (!(await client.client("LIST")).match(/ flags=b .* cmd=xread /));
     const added = await queue.addBulk(jobs(50));
     here.worker("events", async (job) => {
       await job.updateProgress(50);
