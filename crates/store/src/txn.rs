@@ -120,6 +120,8 @@ pub struct Txn<'s> {
     scratch: Vec<u8>,
     /// Whether a command may wait for keys: not inside EXEC.
     pub may_wait: bool,
+    /// Whether a script runs the commands.
+    pub in_script: bool,
     wait: Option<Wait>,
     ready: Vec<(usize, Box<[u8]>)>,
 }
@@ -145,6 +147,7 @@ impl<'s> Txn<'s> {
             group: None,
             scratch: Vec::new(),
             may_wait: true,
+            in_script: false,
             wait: None,
             ready: Vec::new(),
         }

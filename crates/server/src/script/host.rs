@@ -74,7 +74,7 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         if !in_exec {
             call.txn.begin_group();
         }
-        call.txn.may_wait = false;
+        (call.txn.may_wait, call.txn.in_script) = (false, true);
         let state = RunState {
             read_only: read_only || callee.has(script_flags::NO_WRITES),
             touches: Touches::new(call.thread, call.txn, callee),
@@ -129,6 +129,7 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
         let state = self.state;
         thread.last_tick = state.began;
         txn.db = state.db;
+        txn.in_script = false;
         conn.session.db = state.db;
         conn.session.in_exec = state.in_exec;
         conn.session.in_script = false;

@@ -53,6 +53,7 @@ impl<'s> Txn<'s> {
         txn.client = suspended.client;
         txn.group = suspended.group;
         txn.may_wait = suspended.may_wait;
+        txn.in_script = true;
         txn.ready = suspended.ready;
         txn
     }

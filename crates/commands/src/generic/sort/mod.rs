@@ -152,7 +152,8 @@ impl<'a> Sort<'a> {
     fn run(&mut self, txn: &mut Txn<'_>, reply: &mut Reply<'_>) -> CommandResult {
         let mut items = Items::of(txn, self.key)?;
         let type_name = txn.peek(self.key).map(|found| txn.value(found).type_name());
-        if type_name == Some("set") && self.store.is_some() && self.by == Pattern::Nothing {
+        let is_kept = self.store.is_some() || txn.in_script;
+        if type_name == Some("set") && is_kept && self.by == Pattern::Nothing {
             // What is stored mustn't depend on the order within a set: replicas have another.
             (self.by, self.alpha) = (Pattern::Element, true);
         }
