@@ -121,17 +121,16 @@ impl Calls {
         self.reply.shrink_to(KEPT_BYTES);
         let (count, mut len) = (stack.len(), 0);
         for at in 1..=count {
-            match stack.kind(at) {
-                Kind::String => {
-                    let bytes = stack.bytes(at);
-                    len += bytes.len();
-                    if len > MAX_BYTES {
-                        return Err(LONG_ARGS);
-                    }
-                    self.args.push(bytes);
+            if let Some(bytes) = stack.string(at) {
+                len += bytes.len();
+                if len > MAX_BYTES {
+                    return Err(LONG_ARGS);
                 }
-                Kind::Number(number) => self.args.push(format_double(number).as_bytes()),
-                _ => return Err(BAD_ARGS),
+                self.args.push(bytes);
+            } else if let Kind::Number(number) = stack.kind(at) {
+                self.args.push(format_double(number).as_bytes());
+            } else {
+                return Err(BAD_ARGS);
             }
         }
         if count == 0 { Err(NO_ARGS) } else { Ok(()) }

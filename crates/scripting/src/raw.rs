@@ -73,20 +73,26 @@ impl Stack {
         }
     }
 
-    /// The bytes of a string; nothing if it is none. They stay where they are while the string
-    /// does, and it can't go without the stack being changed.
+    /// The bytes of a string. They stay where they are while the string does, and it can't go
+    /// without the stack being changed.
     #[inline]
-    pub(crate) fn bytes(&self, at: i32) -> &[u8] {
+    pub(crate) fn string(&self, at: i32) -> Option<&[u8]> {
         // SAFETY: see above. A string isn't converted, so nothing is allocated; its bytes live as
         // long as something refers to it, which the stack does as long as it is borrowed.
         unsafe {
             if ffi::lua_type(self.0, at) != ffi::LUA_TSTRING {
-                return &[];
+                return None;
             }
             let mut len = 0;
             let start = ffi::lua_tolstring(self.0, at, &raw mut len);
-            std::slice::from_raw_parts(start.cast(), len)
+            Some(std::slice::from_raw_parts(start.cast(), len))
         }
+    }
+
+    /// The bytes of a string; nothing if it is none.
+    #[inline]
+    pub(crate) fn bytes(&self, at: i32) -> &[u8] {
+        self.string(at).unwrap_or_default()
     }
 
     /// Makes room for so many values.

@@ -654,6 +654,7 @@ void luaC_fullgc (lua_State *L) {
   while (g->gcstate != GCSpause) {
     singlestep(L);
   }
+  luaM_emptycache(g);  /* Darner: whoever asks for this wants the memory back */
   setthreshold(g);
 }
 

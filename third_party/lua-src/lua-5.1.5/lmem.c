@@ -71,12 +71,93 @@ void *luaM_toobig (lua_State *L) {
 
 
 /*
+** Darner: small blocks that are freed are kept for those of their size that are
+** asked for next, as scripts make and drop many strings and tables. For this,
+** small blocks have sizes in steps; only their rounded sizes reach `frealloc'.
+*/
+#define roundsize(s)	(((s) - 1 < CACHELARGEST) ? (((s) + CACHESTEP - 1) & \
+			 ~(size_t)(CACHESTEP - 1)) : (s))  /* 0 stays 0 */
+#define iscached(s)	((s) - 1 < CACHELARGEST)  /* not for 0 */
+#define cachelist(g,s)	(&(g)->cached[((s) - 1) / CACHESTEP])
+
+
+void luaM_emptycache (global_State *g) {
+  size_t size;
+  for (size = CACHESTEP; size <= CACHELARGEST; size += CACHESTEP) {
+    void **list = cachelist(g, size);
+    while (*list != NULL) {
+      void *block = *list;
+      *list = *(void **)block;
+      (*g->frealloc)(g->ud, block, size, 0);
+    }
+  }
+  g->cachedbytes = 0;
+}
+
+
+static void *newblock (global_State *g, size_t size) {
+  void *block;
+  size_t rounded = roundsize(size);
+  if (iscached(size)) {
+    void **list = cachelist(g, size);
+    block = *list;
+    if (block != NULL) {
+      *list = *(void **)block;
+      g->cachedbytes -= rounded;
+      return block;
+    }
+  }
+  block = (*g->frealloc)(g->ud, NULL, 0, rounded);
+  if (block == NULL && g->cachedbytes > 0) {
+    luaM_emptycache(g);
+    block = (*g->frealloc)(g->ud, NULL, 0, rounded);
+  }
+  return block;
+}
+
+
+static void freeblock (global_State *g, void *block, size_t size) {
+  size_t rounded = roundsize(size);
+  if (iscached(size) && g->cachedbytes < CACHELIMIT) {
+    void **list = cachelist(g, size);
+    *(void **)block = *list;
+    *list = block;
+    g->cachedbytes += rounded;
+  }
+  else
+    (*g->frealloc)(g->ud, block, rounded, 0);
+}
+
+
+static void *resizeblock (global_State *g, void *block, size_t osize,
+                          size_t nsize) {
+  size_t oldsize = roundsize(osize);
+  size_t newsize = roundsize(nsize);
+  void *resized;
+  if (oldsize == newsize) return block;
+  resized = (*g->frealloc)(g->ud, block, oldsize, newsize);
+  if (resized == NULL && g->cachedbytes > 0) {
+    luaM_emptycache(g);
+    resized = (*g->frealloc)(g->ud, block, oldsize, newsize);
+  }
+  return resized;
+}
+
+
+/*
 ** generic allocation routine.
 */
 void *luaM_realloc_ (lua_State *L, void *block, size_t osize, size_t nsize) {
   global_State *g = G(L);
   lua_assert((osize == 0) == (block == NULL));
-  block = (*g->frealloc)(g->ud, block, osize, nsize);
+  if (block == NULL)
+    block = (nsize == 0) ? NULL : newblock(g, nsize);
+  else if (nsize == 0) {
+    freeblock(g, block, osize);
+    block = NULL;
+  }
+  else
+    block = resizeblock(g, block, osize, nsize);
   if (block == NULL && nsize > 0)
     luaD_throw(L, LUA_ERRMEM);
   lua_assert((nsize == 0) == (block == NULL));

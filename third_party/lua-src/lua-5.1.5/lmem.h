@@ -41,6 +41,9 @@
 LUAI_FUNC void *luaM_realloc_ (lua_State *L, void *block, size_t oldsize,
                                                           size_t size);
 LUAI_FUNC void *luaM_toobig (lua_State *L);
+/* Darner: gives back all blocks that are kept for later, see lmem.c */
+struct global_State;
+LUAI_FUNC void luaM_emptycache (struct global_State *g);
 LUAI_FUNC void *luaM_growaux_ (lua_State *L, void *block, int *size,
                                size_t size_elem, int limit,
                                const char *errormsg);

@@ -6,6 +6,7 @@
 
 
 #include <stddef.h>
+#include <string.h>
 
 #define lstate_c
 #define LUA_CORE
@@ -112,6 +113,7 @@ static void close_state (lua_State *L) {
   luaZ_freebuffer(L, &g->buff);
   freestack(L, L);
   lua_assert(g->totalbytes == sizeof(LG));
+  luaM_emptycache(g);  /* Darner */
   (*g->frealloc)(g->ud, fromstate(L), state_size(LG), 0);
 }
 
@@ -174,6 +176,8 @@ LUA_API lua_State *lua_newstate (lua_Alloc f, void *ud) {
   g->grayagain = NULL;
   g->weak = NULL;
   g->tmudata = NULL;
+  memset(g->cached, 0, sizeof(g->cached));  /* Darner */
+  g->cachedbytes = 0;
   g->totalbytes = sizeof(LG);
   g->gcpause = LUAI_GCPAUSE;
   g->gcstepmul = LUAI_GCMUL;

@@ -62,6 +62,12 @@ typedef struct CallInfo {
 #define isLua(ci)	(ttisfunction((ci)->func) && f_isLua(ci))
 
 
+/* Darner: freed blocks that are kept, see lmem.c */
+#define CACHESTEP	16		/* sizes of these blocks go in steps */
+#define CACHELARGEST	256		/* larger ones aren't kept */
+#define CACHELIMIT	(1024*1024)	/* bytes to keep at most */
+
+
 /*
 ** `global state', shared by all threads of this state
 */
@@ -69,6 +75,8 @@ typedef struct global_State {
   stringtable strt;  /* hash table for strings */
   lua_Alloc frealloc;  /* function to reallocate memory */
   void *ud;         /* auxiliary data to `frealloc' */
+  void *cached[CACHELARGEST/CACHESTEP];  /* Darner: lists of freed blocks */
+  size_t cachedbytes;  /* Darner: how many bytes these have */
   lu_byte currentwhite;
   lu_byte gcstate;  /* state of garbage collector */
   int sweepstrgc;  /* position of sweep in `strt' */

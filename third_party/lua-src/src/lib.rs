@@ -35,14 +35,9 @@ impl Build {
     pub fn build(&self, _: Version) -> Artifacts {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("lua-5.1.5");
         let out = env::var_os("OUT_DIR").expect("cargo tells build scripts where to write");
-        let library_dir = PathBuf::from(out).join("lib");
+        let library_dir = Path::new(&out).join("lib");
         println!("cargo:rerun-if-changed={}", sources.display());
-        let mut files: Vec<PathBuf> = std::fs::read_dir(&sources)
-            .expect("the sources lie beside this file")
-            .map(|entry| entry.expect("a folder can be read to its end").path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
-            .collect();
-        files.sort();
+        let whole = whole(&sources, Path::new(&out));
         let mut build = cc::Build::new();
         if env::var("PROFILE").is_ok_and(|profile| profile == "debug") {
             // Tests find out this way if an argument of a function of Lua's is wrong.
@@ -50,7 +45,7 @@ impl Build {
         }
         build
             .include(&sources)
-            .files(files)
+            .file(whole)
             // Lua isn't ours to tidy up.
             .warnings(false)
             .define("LUA_USE_LINUX", None)
@@ -59,6 +54,25 @@ impl Build {
             .compile(LIBRARY);
         Artifacts { library_dir }
     }
+}
+
+/// Writes a file that includes all of Lua's: compiled as one, its functions are inlined across
+/// files. Returns its path.
+fn whole(sources: &Path, out: &Path) -> PathBuf {
+    let mut names: Vec<String> = std::fs::read_dir(sources)
+        .expect("the sources lie beside this file")
+        .map(|entry| entry.expect("a folder can be read to its end").file_name())
+        .map(|name| name.into_string().expect("their names are plain"))
+        .filter(|name| name.ends_with(".c"))
+        .collect();
+    names.sort();
+    let mut text = String::from("#define luaall_c\n");
+    for name in names {
+        text += &format!("#include \"{name}\"\n");
+    }
+    let path = out.join("lua.c");
+    std::fs::write(&path, text).expect("cargo's folder can be written");
+    path
 }
 
 impl Artifacts {

@@ -304,6 +304,7 @@ impl Host for Run<'_, '_, '_> {
     }
 }
 
+#[inline]
 fn find<'s>(call: &Call<'_, 's>, args: Args<'_>) -> Result<&'s Entry, CommandError> {
     const UNKNOWN: CommandError =
         CommandError::Text("ERR Unknown Redis command called from script");
