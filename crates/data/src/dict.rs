@@ -161,6 +161,11 @@ impl Dict {
         self.values.len()
     }
 
+    /// Makes room for so many keys if there are none yet.
+    pub fn reserve(&mut self, count: usize) {
+        self.table.reserve(count);
+    }
+
     /// Starts loading the bucket of a key.
     #[inline(always)]
     pub fn prefetch_bucket(&self, hash: KeyHash) {

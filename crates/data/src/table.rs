@@ -27,6 +27,9 @@ const SIZES: [u16; 19] = [
     1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 101, 128,
 ];
 const SIZE_MAX: u8 = SIZES.len() as u8 - 1;
+/// What [`fitting_size`] puts into a segment at most.
+const FITTING_MAX: usize = SIZES[SIZE_MAX as usize] as usize * SLOTS * FITTING_PERCENT / 100;
+const FITTING_PERCENT: usize = 72;
 /// Two neighbours below this size are made one when they get sparse.
 const SIZE_MERGE: u8 = 9;
 /// How many due records [`Table::expired_in`] hands out at once: what bounds one slice of work.
@@ -265,6 +268,20 @@ impl Table {
     /// How many entries there is room for. O(segments).
     pub fn capacity(&self) -> usize {
         self.segments.iter().map(|s| s.buckets.len() * SLOTS).sum()
+    }
+
+    /// Makes room for so many records if there are none yet, so that the table needn't grow on the
+    /// way there.
+    pub fn reserve(&mut self, count: usize) {
+        if !self.is_empty() || count == 0 {
+            return;
+        }
+        let parts = count.div_ceil(FITTING_MAX).next_power_of_two();
+        let size = fitting_size(count.div_ceil(parts));
+        self.depth = parts.ilog2() as u8;
+        self.directory = (0..parts as u32).collect();
+        let segments = (0..parts as u32).map(|prefix| Segment::new(size, self.depth, prefix));
+        self.segments = segments.collect();
     }
 
     /// Starts loading the home bucket of a key.
@@ -563,7 +580,7 @@ impl Table {
 
 /// The smallest size in which `len` entries leave room to grow.
 fn fitting_size(len: usize) -> u8 {
-    let fits = |&buckets: &u16| len * 100 < buckets as usize * SLOTS * 72;
+    let fits = |&buckets: &u16| len * 100 < buckets as usize * SLOTS * FITTING_PERCENT;
     SIZES.iter().position(fits).unwrap_or(SIZE_MAX as usize) as u8
 }
 

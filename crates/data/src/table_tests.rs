@@ -38,6 +38,32 @@ fn remove(table: &mut Table, records: &Hashes, i: u32) -> bool {
 }
 
 #[test]
+fn a_table_with_room_does_not_grow() {
+    const N: usize = if cfg!(miri) { 3_000 } else { 100_000 };
+    let records = hashes(N);
+    for count in [1, 9, 500, 1_200, N] {
+        let mut table = Table::default();
+        table.reserve(count);
+        let room = table.capacity();
+        assert!(room < 3 * count + 20, "{count}: room for {room}");
+        for i in 0..count as u32 {
+            insert(&mut table, &records, i);
+        }
+        // Chance may fill one part or another earlier.
+        assert!(table.capacity() < room + room / 50 + 50, "{count}");
+        for i in 0..count as u32 {
+            assert!(table.find(records.hash(Handle(i)), |h| h.0 == i).is_some());
+        }
+        table.reserve(2 * N);
+        assert_eq!(table.len(), count, "it isn't empty");
+        for i in 0..count as u32 {
+            assert!(remove(&mut table, &records, i));
+        }
+        assert!(table.is_empty());
+    }
+}
+
+#[test]
 fn grows_and_shrinks_with_bounded_memory() {
     const N: usize = if cfg!(miri) { 3_000 } else { 200_000 };
     let records = hashes(N);

@@ -32,4 +32,6 @@ pub use shard::{Db, WatchFlag};
 pub use store::{Store, StoreOptions};
 pub use sync::Waiter;
 pub use thresholds::Thresholds;
-pub use txn::{Found, Owned, Parked, Shards, Str, Suspended, Txn, Unserved, WrongType};
+pub use txn::{
+    DbTotals, Found, Owned, Parked, Shards, Str, Suspended, Totals, Txn, Unserved, WrongType,
+};

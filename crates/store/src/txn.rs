@@ -29,6 +29,7 @@ mod whole;
 
 pub use suspend::Suspended;
 pub use waiting::Unserved;
+pub use whole::{DbTotals, Totals};
 
 /// The connection was put on a wait list: the command did not run and is to be tried again when the
 /// connection is woken.

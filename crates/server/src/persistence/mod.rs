@@ -148,13 +148,15 @@ impl Shared {
         if state.current.is_some() {
             return Err(Refused::Busy);
         }
-        let (keys, has_member_expiries) = txn.totals();
+        let totals = txn.totals();
+        let keys: usize = totals.dbs.iter().map(|db| db.keys).sum();
         let head = Head {
             options: Options {
                 compress: config.persistence.rdbcompression,
                 checksum: config.persistence.rdbchecksum,
-                has_member_expiries,
+                has_member_expiries: totals.has_expiring_members,
             },
+            dbs: totals.dbs,
             libraries: self.libraries.all(),
             is_base: false,
         };

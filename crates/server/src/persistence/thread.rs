@@ -60,7 +60,10 @@ impl Thread {
     }
 
     /// Runs `work` with everything locked.
-    fn with_everything<T>(&mut self, work: impl FnOnce(&mut Self, &mut Txn<'_>) -> T) -> T {
+    pub(super) fn with_everything<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self, &mut Txn<'_>) -> T,
+    ) -> T {
         let shared = Arc::clone(&self.shared);
         self.enter_gate();
         let mut txn = Txn::new(&shared.store, self.number, 0, self.now_ms());

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rdb::file::{Options, Writer};
 use scripting::Library;
+use store::DbTotals;
 use store::snapshot::{Chunk, Progress};
 
 use crate::identity::{DARNER_VERSION, REDIS_VERSION};
@@ -18,6 +19,8 @@ use crate::memory;
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) options: Options,
+    /// What the databases held.
+    pub(super) dbs: Vec<DbTotals>,
     pub(super) libraries: Vec<Arc<Library>>,
     /// For an append-only file to go on from.
     pub(super) is_base: bool,
@@ -65,9 +68,14 @@ fn write_file(
     let file = options.write(true).create(true).truncate(true).open(path)?;
     let mut writer = begin(BufWriter::with_capacity(BUFFER_BYTES, &file), head)?;
     let (mut db, mut unsynced) = (None, 0);
+    let mut untold: Vec<_> = head.dbs.iter().copied().map(Some).collect();
     for chunk in chunks {
         if db != Some(chunk.db) {
-            writer.select(chunk.db as u64)?;
+            let number = chunk.db as u64;
+            match untold.get_mut(chunk.db).and_then(Option::take) {
+                Some(held) => writer.database(number, held.keys as u64, held.expiring as u64)?,
+                None => writer.select(number)?,
+            }
             db = Some(chunk.db);
         }
         let written = writer.keys(&chunk.bytes);
@@ -120,6 +128,7 @@ mod tests {
                 checksum: true,
                 has_member_expiries: false,
             },
+            dbs: Vec::new(),
             libraries: Vec::new(),
             is_base: false,
         }

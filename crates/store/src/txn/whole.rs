@@ -9,6 +9,24 @@ use crate::shard::Db;
 use crate::snapshot::Output;
 use crate::sync::yield_now;
 
+/// What the databases hold.
+#[derive(Clone, Debug)]
+pub struct Totals {
+    /// By number.
+    pub dbs: Vec<DbTotals>,
+    /// Whether fields of hashes or members of sets expire somewhere.
+    pub has_expiring_members: bool,
+}
+
+/// What one database holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DbTotals {
+    /// Keys.
+    pub keys: usize,
+    /// Those of them that expire.
+    pub expiring: usize,
+}
+
 /// Times that [`Txn::sample`] draws again when it meets a key that has expired.
 const DRAWS: usize = 32;
 
@@ -123,17 +141,29 @@ impl Txn<'_> {
         self.store.begin_snapshot(output);
     }
 
-    /// How many keys there are in all databases, and whether fields of hashes or members of sets
-    /// expire somewhere.
-    pub fn totals(&mut self) -> (usize, bool) {
-        let (mut keys, mut has_expiring_members) = (0, false);
+    /// What all databases hold. Everything is locked.
+    pub fn totals(&mut self) -> Totals {
+        let mut totals = Totals {
+            dbs: vec![DbTotals::default(); self.store.dbnum()],
+            has_expiring_members: false,
+        };
         for shard in 0..self.store.shard_count() {
-            for (_, db) in self.shard_data(shard).used_dbs() {
-                keys += db.dict.len();
-                has_expiring_members |= db.dict.expiring_members() > 0;
+            for (number, db) in self.shard_data(shard).used_dbs() {
+                totals.dbs[number].keys += db.dict.len();
+                totals.dbs[number].expiring += db.dict.expiring();
+                totals.has_expiring_members |= db.dict.expiring_members() > 0;
             }
         }
-        (keys, has_expiring_members)
+        totals
+    }
+
+    /// Makes room for so many keys in the selected database if there are none yet. Everything is
+    /// locked.
+    pub fn reserve(&mut self, keys: usize) {
+        let shards = self.store.shard_count();
+        for shard in 0..shards {
+            self.part(shard).dict.reserve(keys / shards);
+        }
     }
 
     /// Saves what is left of a snapshot, with everybody else waiting.
