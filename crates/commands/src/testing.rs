@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use protocol::Reply;
-use store::{Blocked, Effect, LogReader, Serve, Served, Store, StoreOptions, Txn, Wait, Waiter};
+use store::{Blocked, LogReader, Serve, Served, Store, StoreOptions, Txn, Wait, Waiter};
+
+use testkit::log::{Effect, LogParser};
 
 use crate::spec::{Scope, ServeRun};
 use crate::{DataCommand, FAMILIES, OwnedArgs, keys};
@@ -60,17 +62,19 @@ const WAITER: Waiter = Waiter {
 };
 
 /// What the log was told, each effect as its arguments with spaces between.
-#[derive(Clone, Default)]
-struct Effects(Arc<Mutex<Vec<String>>>);
+type Effects = Arc<Mutex<Vec<String>>>;
 
-impl LogReader for Effects {
-    fn transaction(&mut self, _: u64, effects: &[Effect]) {
+struct Recording(Effects, LogParser);
+
+impl LogReader for Recording {
+    fn take(&mut self, bytes: &[u8]) {
         let text = |effect: &Effect| {
             let args = effect.args.iter().map(|arg| String::from_utf8_lossy(arg));
             args.collect::<Vec<_>>().join(" ")
         };
         let mut all = self.0.lock().expect("no test panics with it");
-        all.extend(effects.iter().map(text));
+        let transactions = self.1.read(bytes);
+        all.extend(transactions.iter().flatten().map(text));
     }
 }
 
@@ -100,14 +104,14 @@ impl Fixture {
     /// A store whose effects are logged, see [`Fixture::effects`].
     pub(crate) fn logged() -> Self {
         let fixture = Self::new();
-        let reader = Box::new(fixture.effects.clone());
-        fixture.store.log().attach(reader);
+        let reader = Recording(Arc::clone(&fixture.effects), LogParser::default());
+        fixture.store.log().attach(1, Box::new(reader));
         fixture
     }
 
     /// The effects since the last call, e.g. `SET a 1`.
     pub(crate) fn effects(&self) -> Vec<String> {
-        std::mem::take(&mut self.effects.0.lock().expect("no test panics with it"))
+        std::mem::take(&mut self.effects.lock().expect("no test panics with it"))
     }
 
     /// The clients that were served since the last call, e.g. `BLPOP a 0 => *2\r\n…`.

@@ -16,10 +16,11 @@ use reactor::{Driver, Now};
 use server::flags::load::Loaded;
 use server::shared::Shared;
 use server::worker::Worker;
-use store::{Effect, LogReader, Str, Txn, Waiter};
+use store::{LogReader, Str, Txn, Waiter};
 use testkit::client::{Value, encode, parse};
 use testkit::history::Operation;
 use testkit::linearizability::{Verdict, check_within};
+use testkit::log::{Effect, LogParser};
 use testkit::model::{Cell, Cells, Command, Counters, Input, KEYS, Model, Output, Reply};
 use testkit::random::Random;
 
@@ -106,10 +107,10 @@ impl World {
         let threads = [1, 2, 4][seed as usize % 3];
         let shared = Shared::new(Loaded::default(), threads, "simulated", seed);
         let effects = Arc::new(Mutex::new(Vec::new()));
-        shared
-            .store
-            .log()
-            .attach(Box::new(Recording(Arc::clone(&effects))));
+        shared.store.log().attach(
+            1,
+            Box::new(Recording(Arc::clone(&effects), LogParser::default())),
+        );
         let shared = Arc::new(shared);
         let mut workers: Vec<_> = (0..threads)
             .map(|number| Worker::new(Arc::clone(&shared), number, net.driver()))
@@ -217,13 +218,15 @@ impl World {
     }
 }
 
-struct Recording(Arc<Mutex<Vec<Effect>>>);
+struct Recording(Arc<Mutex<Vec<Effect>>>, LogParser);
 
 impl LogReader for Recording {
-    fn transaction(&mut self, lsn: u64, effects: &[Effect]) {
-        let mut all = self.0.lock().unwrap();
-        assert_eq!(lsn, all.len() as u64, "the log has a gap");
-        all.extend_from_slice(effects);
+    fn take(&mut self, bytes: &[u8]) {
+        let transactions = self.1.read(bytes);
+        self.0
+            .lock()
+            .unwrap()
+            .extend(transactions.into_iter().flatten());
     }
 }
 

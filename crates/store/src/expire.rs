@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::events::{Author, Event};
-use crate::log::Effect;
+use crate::log::Effects;
 use crate::shard::{Db, ShardData};
 use crate::store::Store;
 
@@ -84,13 +84,12 @@ impl Store {
                 db.touch_watchers(key);
                 self.tell(thread, db_number, key, "expired");
             }
-            if self.log().is_read() && !gone.is_empty() {
-                let del = |key| Effect {
-                    db: db_number,
-                    args: vec![b"DEL".to_vec(), key],
-                };
-                self.log()
-                    .append(&gone.into_iter().map(del).collect::<Vec<_>>());
+            if self.log().is_read() {
+                let mut effects = Effects::default();
+                for key in &gone {
+                    effects.push(db_number, [b"DEL", &key[..]].into_iter());
+                }
+                self.log().append(&mut effects);
             }
             expired += removed;
             work += 1 + looked_at;
@@ -140,13 +139,12 @@ impl Store {
                 self.tell(thread, db_number, &gone.key, "del");
             }
             if self.log().is_read() && !gone.members.is_empty() {
-                let command = if gone.is_set { b"SREM" } else { b"HDEL" };
-                let mut args = vec![command.to_vec(), gone.key];
-                args.extend(gone.members);
-                self.log().append(&[Effect {
-                    db: db_number,
-                    args,
-                }]);
+                let command: &[u8] = if gone.is_set { b"SREM" } else { b"HDEL" };
+                let members = gone.members.iter().map(|member| &member[..]);
+                let args: Vec<&[u8]> = [command, &gone.key].into_iter().chain(members).collect();
+                let mut effects = Effects::default();
+                effects.push(db_number, args.into_iter());
+                self.log().append(&mut effects);
             }
             if let Some(value) = gone.emptied {
                 keys += 1;

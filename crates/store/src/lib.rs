@@ -27,7 +27,7 @@ pub mod txn;
 
 pub use blocked::{AtEnd, Blocked, Serve, Served, Wait};
 pub use events::{Author, Event, EventClasses, Observer, Observers};
-pub use log::{Effect, LogReader};
+pub use log::LogReader;
 pub use shard::{Db, WatchFlag};
 pub use store::{Store, StoreOptions};
 pub use sync::Waiter;

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use crate::blocked::Wait;
 use crate::events::{Author, Event, EventClasses, Interest};
 use crate::lock::Holder;
-use crate::log::Effect;
+use crate::log::{Effects, Mark};
 use crate::random::Random;
 use crate::shard::{Db, ShardData, WatchFlag};
 use crate::store::Store;
@@ -115,8 +115,14 @@ pub struct Txn<'s> {
     pub client: u64,
     dirty: u64,
     flushed: bool,
-    instead: Option<Vec<Effect>>,
-    group: Option<Vec<Effect>>,
+    /// For the log. Given to it before any lock is given back.
+    effects: Effects,
+    /// Where those of the current command begin.
+    command: Mark,
+    /// Where those effects begin that stand for the current command, if there are some.
+    told: Option<Mark>,
+    /// Where a group begins, see [`Txn::begin_group`].
+    group: Option<Mark>,
     /// Memory for the packed collections that are being changed.
     scratch: Vec<u8>,
     /// Whether a command may wait for keys: not inside EXEC.
@@ -144,7 +150,9 @@ impl<'s> Txn<'s> {
             client: 0,
             dirty: 0,
             flushed: false,
-            instead: None,
+            effects: Effects::default(),
+            command: Mark::default(),
+            told: None,
             group: None,
             scratch: Vec::new(),
             may_wait: true,
@@ -278,6 +286,7 @@ impl Txn<'_> {
     /// Gives all locks back and wakes who waited for them.
     #[inline(always)]
     pub fn release(&mut self) {
+        self.hand_over_effects();
         match std::mem::replace(&mut self.held, Held::Nothing) {
             Held::Nothing => {}
             Held::One(shard) => self.store.wake(self.store.shards[shard].lock.unlock()),
@@ -624,10 +633,7 @@ impl Txn<'_> {
             self.part(found.shard).touch_watchers(key);
             self.tell_observer(interest, 0, key, "expired");
         }
-        if self.store.log().is_read() {
-            let args = vec![b"DEL".to_vec(), key.to_vec()];
-            self.append(vec![Effect { db: self.db, args }]);
-        }
+        self.record(&[b"DEL", key]);
     }
 }
 
@@ -698,55 +704,64 @@ impl Txn<'_> {
     /// Records a command that repeats what the current one did, instead of the current one itself:
     /// for relative times, random choices and conditions. May be called several times.
     pub fn replay_as(&mut self, args: &[&[u8]]) {
+        self.told.get_or_insert(self.effects.mark());
+        self.record(args);
+    }
+
+    /// Records an effect beside that of the current command.
+    pub(crate) fn record(&mut self, args: &[&[u8]]) {
         if self.is_logged() {
-            let args = args.iter().map(|arg| arg.to_vec()).collect();
-            self.instead
-                .get_or_insert_default()
-                .push(Effect { db: self.db, args });
+            self.effects.push(self.db, args.iter().copied());
         }
     }
 
-    /// Ends a command: hands its effects to the log. Returns how many changes it made.
+    /// Ends a command: notes its effects for the log. Returns how many changes it made.
     #[inline(always)]
-    pub fn commit<'k>(&mut self, args: impl Iterator<Item = &'k [u8]>) -> u64 {
+    pub fn commit<'k>(&mut self, args: impl ExactSizeIterator<Item = &'k [u8]>) -> u64 {
         let dirty = std::mem::take(&mut self.dirty);
+        let told = self.told.take();
         if std::mem::take(&mut self.flushed) {
             let author = self.author(self.client);
             self.store.observers().all_invalidated(author);
         }
-        if dirty > 0 && self.is_logged() {
-            let effects = self.instead.take().unwrap_or_else(|| {
-                vec![Effect {
-                    db: self.db,
-                    args: args.map(<[u8]>::to_vec).collect(),
-                }]
-            });
-            self.append(effects);
+        if self.is_logged() {
+            match told {
+                None if dirty > 0 => self.effects.push(self.db, args),
+                Some(mark) if dirty == 0 => self.effects.truncate(mark),
+                _ => {}
+            }
+            self.end_command();
         }
         dirty
     }
 
+    fn end_command(&mut self) {
+        if self.group.is_none() {
+            self.effects.join(self.command);
+            self.command = self.effects.mark();
+        }
+    }
+
     /// From here on the effects of all commands are one transaction of the log.
     pub fn begin_group(&mut self) {
-        self.group = Some(Vec::new());
+        self.group = Some(self.effects.mark());
     }
 
     /// Ends the transaction begun by [`Txn::begin_group`].
     pub fn end_group(&mut self) {
-        if let Some(effects) = self.group.take()
-            && !effects.is_empty()
-        {
-            self.store.log().append(&effects);
+        if let Some(group) = self.group.take() {
+            self.effects.join(group);
+            self.command = self.effects.mark();
         }
     }
 
-    fn append(&mut self, effects: Vec<Effect>) {
-        if effects.is_empty() {
-            return;
-        }
-        match &mut self.group {
-            Some(group) => group.extend(effects),
-            None => self.store.log().append(&effects),
+    /// Hands over to the log what there is, with the locks still held. A group isn't torn.
+    #[inline(always)]
+    fn hand_over_effects(&mut self) {
+        if !self.effects.is_empty() && self.group.is_none() {
+            self.effects.join(self.command);
+            self.store.log().append(&mut self.effects);
+            self.command = Mark::default();
         }
     }
 }

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use data::NewValue;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use store::{Effect, LogReader, Store, StoreOptions, Str, Txn, Waiter};
+use store::{LogReader, Store, StoreOptions, Str, Txn, Waiter};
+
+use testkit::log::{Effect, LogParser};
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const DBS: usize = 2;
@@ -71,7 +73,8 @@ proptest! {
     fn the_log_is_the_order_in_which_threads_did_it(plans in vec(vec(step(), 1..60), 2..5)) {
         let store = new_store(plans.len());
         let log = Arc::new(Mutex::new(Data::new()));
-        store.log().attach(Box::new(Replay(Arc::clone(&log))));
+        let replay = Replay(Arc::clone(&log), LogParser::default());
+        store.log().attach(1, Box::new(replay));
         let conflicts = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for (thread, plan) in plans.iter().enumerate() {
@@ -156,12 +159,12 @@ fn act_on(txn: &mut Txn<'_>, key: &[u8], act: Act) {
 }
 
 /// Applies effects as they come, and compares what each transaction saw.
-struct Replay(Arc<Mutex<Data>>);
+struct Replay(Arc<Mutex<Data>>, LogParser);
 
 impl LogReader for Replay {
-    fn transaction(&mut self, _: u64, effects: &[Effect]) {
+    fn take(&mut self, bytes: &[u8]) {
         let mut data = self.0.lock().unwrap();
-        for Effect { db, args } in effects {
+        for Effect { db, args } in self.1.read(bytes).iter().flatten() {
             let args: Vec<_> = args
                 .iter()
                 .map(|arg| String::from_utf8_lossy(arg))

@@ -7,6 +7,7 @@
 pub mod client;
 pub mod history;
 pub mod linearizability;
+pub mod log;
 pub mod model;
 pub mod random;
 pub mod server;

@@ -4,7 +4,6 @@
 use data::{Collection, KeyHasher, NewValue, ValueRef};
 
 use super::{Found, Txn, WrongType};
-use crate::log::Effect;
 
 impl Txn<'_> {
     /// What collections hash their members with.
@@ -129,9 +128,7 @@ impl Txn<'_> {
         let stats = self.store.stats(self.thread);
         stats.expired_members.add(members.len() as u64);
         if self.is_logged() {
-            let args = [&[command, key], members].concat();
-            let args = args.into_iter().map(<[u8]>::to_vec).collect();
-            self.append(vec![Effect { db: self.db, args }]);
+            self.record(&[&[command, key], members].concat());
         }
     }
 

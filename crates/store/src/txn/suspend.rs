@@ -3,7 +3,7 @@
 
 use super::{Held, Txn};
 use crate::lock::Holder;
-use crate::log::Effect;
+use crate::log::{Effects, Mark};
 use crate::store::Store;
 
 /// A transaction that was put aside. Its thread stays inside the gate until it goes on; dropped, it
@@ -19,7 +19,8 @@ pub struct Suspended {
     touches: bool,
     max_string: u64,
     client: u64,
-    group: Option<Vec<Effect>>,
+    effects: Effects,
+    group: Option<Mark>,
     may_wait: bool,
     ready: Vec<(usize, Box<[u8]>)>,
 }
@@ -37,6 +38,7 @@ impl<'s> Txn<'s> {
             touches: self.touches,
             max_string: self.max_string,
             client: self.client,
+            effects: std::mem::take(&mut self.effects),
             group: self.group.take(),
             may_wait: self.may_wait,
             ready: std::mem::take(&mut self.ready),
@@ -51,6 +53,7 @@ impl<'s> Txn<'s> {
         txn.touches = suspended.touches;
         txn.max_string = suspended.max_string;
         txn.client = suspended.client;
+        txn.effects = suspended.effects;
         txn.group = suspended.group;
         txn.may_wait = suspended.may_wait;
         txn.in_script = true;

@@ -4,6 +4,7 @@ use data::record::Record;
 use data::{Dict, ValueRef};
 
 use super::{Held, Txn};
+use crate::log::Mark;
 use crate::reaper::Garbage;
 use crate::shard::Db;
 use crate::snapshot::Output;
@@ -52,10 +53,9 @@ impl Txn<'_> {
         }
         self.held = Held::One(shard);
         let result = work(self);
-        if self.dirty > 0 && self.is_logged() {
-            // An empty list stays, which tells `commit` that the log has everything.
-            let effects = std::mem::take(self.instead.get_or_insert_default());
-            self.append(effects);
+        if self.dirty > 0 {
+            // `commit` needn't tell of it again.
+            self.told.get_or_insert(Mark::default());
         }
         self.release();
         result
@@ -241,7 +241,9 @@ mod tests {
     use data::NewValue;
 
     use super::*;
-    use crate::{Effect, LogReader, Store, StoreOptions, Waiter};
+    use testkit::log::{Effect, LogParser};
+
+    use crate::{LogReader, Store, StoreOptions, Waiter};
 
     const WAITER: Waiter = Waiter {
         thread: 0,
@@ -249,11 +251,12 @@ mod tests {
     };
 
     #[derive(Clone, Default)]
-    struct Transactions(Arc<Mutex<Vec<Vec<Effect>>>>);
+    struct Transactions(Arc<Mutex<Vec<Vec<Effect>>>>, LogParser);
 
     impl LogReader for Transactions {
-        fn transaction(&mut self, _: u64, effects: &[Effect]) {
-            self.0.lock().expect("no panic").push(effects.to_vec());
+        fn take(&mut self, bytes: &[u8]) {
+            let transactions = self.1.read(bytes);
+            self.0.lock().expect("no panic").extend(transactions);
         }
     }
 
@@ -280,7 +283,7 @@ mod tests {
     fn changes_of_each_shard_are_logged_once_and_before_it_is_given_back() {
         let store = store();
         let log = Transactions::default();
-        store.log().attach(Box::new(log.clone()));
+        store.log().attach(1, Box::new(log.clone()));
         let mut txn = txn(&store);
         for shard in [4, 7] {
             txn.in_shard(shard, |txn| {
@@ -292,8 +295,10 @@ mod tests {
         txn.in_shard(9, |_| ());
         assert_eq!(txn.commit([&b"RM"[..]].into_iter()), 2);
         assert_eq!(log.0.lock().unwrap().len(), 2);
+        txn.lock_key(b"k", WAITER).expect("alone");
         txn.changed_silently(b"k");
         txn.commit([&b"SET"[..]].into_iter());
+        txn.release();
         let last = log.0.lock().unwrap()[2].clone();
         assert_eq!(last[0].args, [b"SET"]);
     }
