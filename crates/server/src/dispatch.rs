@@ -289,6 +289,9 @@ fn check(
     if shared.slow_path.has(Reason::SaveFailed) && own_flags & flags::WRITE != 0 {
         check_saved(thread)?;
     }
+    if shared.slow_path.has(Reason::AppendFailed) && own_flags & flags::WRITE != 0 {
+        return Err(append_failed(shared));
+    }
     let queued = session.multi.as_ref().filter(|_| entry.spec.name == "exec");
     let flags = own_flags | queued.map_or(0, |multi| multi.flags);
     if session.has(flag::MONITOR) {
@@ -322,6 +325,11 @@ fn check_saved(thread: &Thread) -> Result<(), CommandError> {
          (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the \
          RDB error.",
     ))
+}
+
+fn append_failed(shared: &Shared) -> CommandError {
+    let error = shared.persistence.aof.feed().error().unwrap_or_default();
+    CommandError::Made(format!("MISCONF Errors writing to the AOF file: {error}"))
 }
 
 /// What may run while a script takes long.

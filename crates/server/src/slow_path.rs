@@ -21,6 +21,8 @@ pub(crate) enum Reason {
     Loading = 8,
     /// The last snapshot could not be saved.
     SaveFailed = 16,
+    /// The append-only file can't be written.
+    AppendFailed = 32,
 }
 
 impl SlowPath {

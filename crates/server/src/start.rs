@@ -153,8 +153,10 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
         first.driver().listen(listener)?;
     }
     memory::note_start();
-    if let Some(path) = shared.path_to_load()? {
-        first.load(Loading::open(&path, rules(shared))?);
+    if let Some(files) = shared.files_to_load()? {
+        first.load(Loading::open(files, rules(shared))?);
+    } else if shared.config().persistence.appendonly {
+        first.begin_aof()?;
     }
     say("Ready to accept connections");
     first.run()?;
@@ -163,6 +165,7 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
             .join()
             .map_err(|_| io::Error::other("a data thread has panicked"))??;
     }
+    shared.settle_aof();
     Ok(())
 }
 

@@ -169,6 +169,11 @@ where
         self.loading = Some(loading);
     }
 
+    /// Begins an append-only file where there is nothing to load.
+    pub(crate) fn begin_aof(&mut self) -> io::Result<()> {
+        self.core.thread.resume_aof()
+    }
+
     /// Runs until the server shuts down.
     pub fn run(&mut self) -> io::Result<()> {
         while !self.stopping {
@@ -207,6 +212,9 @@ where
             // Own clients hear with this tick's replies, behind them.
             self.read_mail();
         }
+        let thread = &self.core.thread;
+        let policy = thread.config.persistence.appendfsync;
+        thread.shared.persistence.aof.end_tick(policy);
         self.flush();
         // What ran meanwhile may have changed keys as well.
         self.core.thread.tell_of_changes();
@@ -220,7 +228,11 @@ where
             && !loading.slice(&mut self.core.thread)?
         {
             self.loading = None;
-            self.core.thread.shared.end_loading();
+            let thread = &mut self.core.thread;
+            if thread.config.persistence.appendonly {
+                thread.resume_aof()?;
+            }
+            thread.shared.end_loading();
         }
         Ok(())
     }
@@ -404,6 +416,7 @@ where
         }
         if thread.number == 0 {
             admin::cron(&thread.shared, now_us);
+            thread.see_to_aof();
             thread.save_if_due();
         }
         let driver = &self.driver;

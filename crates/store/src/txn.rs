@@ -103,6 +103,7 @@ pub struct Txn<'s> {
     pub db: usize,
     /// Unix time in milliseconds; stands still during a command.
     pub now_ms: u64,
+    clock: u32,
     /// Whether reading a key counts as use of it (CLIENT NO-TOUCH).
     pub touches: bool,
     /// Whether keys whose time has come are left where they are and only not found (CLIENT PAUSE).
@@ -144,6 +145,7 @@ impl<'s> Txn<'s> {
             held: Held::Nothing,
             db,
             now_ms,
+            clock: (now_ms / 1000) as u32 & CLOCK_MASK,
             touches: true,
             keeps_expired: false,
             max_string: MAX_STRING,
@@ -189,7 +191,7 @@ impl<'s> Txn<'s> {
     /// The access clock: seconds, 23 bits.
     #[inline(always)]
     pub fn clock(&self) -> u32 {
-        (self.now_ms / 1000) as u32 & CLOCK_MASK
+        self.clock
     }
 }
 
@@ -647,6 +649,11 @@ impl Txn<'_> {
         if !interest.is_none() {
             self.tell(interest, key, event);
         }
+    }
+
+    /// Notes that a command has changed something beside the keyspace that is kept with it.
+    pub fn changed_beside(&mut self) {
+        self.dirty += 1;
     }
 
     /// As [`Txn::changed`], for a change of which no notification tells.

@@ -92,6 +92,11 @@ impl<R: Read> Reader<R> {
         })
     }
 
+    /// What was read from the source and isn't part of what came so far, and the source.
+    pub fn rest(&mut self) -> (&[u8], &mut R) {
+        self.input.0.rest()
+    }
+
     /// What comes next; `None` at the end, when the checksum was right.
     #[allow(clippy::should_implement_trait)] // An iterator would go on after an error.
     pub fn next(&mut self) -> Result<Option<Item>, Error> {

@@ -30,6 +30,11 @@ impl<R: Read> Source<R> {
         }
     }
 
+    /// What was read ahead, and the reader.
+    pub(super) fn rest(&mut self) -> (&[u8], &mut R) {
+        (&self.buffer[self.at..self.filled], &mut self.reader)
+    }
+
     /// The checksum of all that was read.
     pub(super) fn checksum(&mut self) -> u64 {
         self.checksum.update(&self.buffer[self.summed..self.at]);

@@ -7,7 +7,7 @@ use commands::{CommandError, Spec};
 use protocol::Reply;
 
 use super::plain;
-use crate::persistence::Refused;
+use crate::persistence::{Purpose, Refused};
 use crate::session::{Call, Outcome, SessionCommand};
 
 /// What all of them have in common.
@@ -49,13 +49,10 @@ pub(super) const BGSAVE: SessionCommand = plain(
 pub(super) const BGREWRITEAOF: SessionCommand = plain(
     Spec {
         summary: "Asynchronously rewrites the append-only file to disk.",
+        scope: Scope::All,
         ..spec("bgrewriteaof")
     },
-    |_, _| {
-        Err(CommandError::Text(
-            "ERR the append-only file isn't available in this version",
-        ))
-    },
+    rewrite_aof,
 );
 
 /// LASTSAVE
@@ -97,10 +94,42 @@ fn bgsave(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Com
     Ok(Outcome::Done)
 }
 
+fn rewrite_aof(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
+    let shared = Arc::clone(&call.thread.shared);
+    let current = shared.persistence.state().current;
+    if current
+        .as_ref()
+        .is_some_and(|it| it.purpose == Purpose::Base)
+    {
+        return Err(CommandError::Text(
+            "ERR Background append only file rewriting already in progress",
+        ));
+    }
+    if !shared.persistence.aof.is_on() {
+        return Err(CommandError::Text(
+            "ERR there is no append-only file to rewrite: appendonly is no",
+        ));
+    }
+    if current.is_some() || call.conn.session.in_exec {
+        shared.persistence.aof.schedule();
+        reply.simple("Background append only file rewriting scheduled");
+        return Ok(Outcome::Done);
+    }
+    shared.begin_aof(call.txn).map_err(|_| {
+        CommandError::Text(
+            "ERR Can't execute an AOF background rewriting. Please check the server logs for more \
+             information.",
+        )
+    })?;
+    reply.simple("Background append only file rewriting started");
+    Ok(Outcome::Done)
+}
+
 fn text_of(refused: Refused) -> CommandError {
     match refused {
         Refused::Busy => BUSY,
         Refused::NoName => CommandError::Text("ERR there is no name to save under (dbfilename)"),
+        Refused::NoFile => CommandError::Text("ERR the file can't be begun, see the log"),
         Refused::NoThread => CommandError::Text("ERR no thread can be started to save"),
     }
 }

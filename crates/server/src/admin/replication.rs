@@ -105,13 +105,19 @@ fn wait_aof(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, C
         ));
     }
     check_timeout(call, 3)?;
-    if local > 0 {
+    let aof = &call.shared.persistence.aof;
+    if local > 0 && !aof.is_on() {
         return Err(CommandError::Text(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
+    if local > 0 {
+        // What the client has written before goes to the log with the locks.
+        call.txn.release();
+        aof.feed().wait_until_it_lasts();
+    }
     reply.array(2);
-    reply.int(0);
+    reply.int(i64::from(aof.is_on() && aof.feed().lasts()));
     reply.int(0);
     Ok(Outcome::Done)
 }

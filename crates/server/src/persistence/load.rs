@@ -1,7 +1,8 @@
 //! Loading a snapshot: in slices, by the first thread, while clients are told to wait.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,13 +14,17 @@ use rdb::file::{Item, Key, Reader};
 use smallvec::{SmallVec, smallvec};
 use store::Txn;
 
+use super::aof::{Files, Replay};
 use crate::log::say;
+use crate::shared::Shared;
 use crate::thread::Thread;
 
 /// How long a slice is.
 const SLICE: Duration = Duration::from_millis(5);
 /// Keys whose places in memory are fetched side by side.
 const GROUP: usize = 32;
+/// What a log begins with: a command or a note. It may also be empty.
+const LOG_BEGINS: &[u8] = b"*#";
 /// Bytes of the shortest key in a file: its kind, its length, that of its value.
 const SHORTEST_KEY: u64 = 3;
 /// Between two lines of the log.
@@ -38,14 +43,23 @@ pub(crate) struct LoadingProgress {
     pub(crate) has_ended: AtomicBool,
 }
 
-/// A file that is being loaded.
+/// Files that are being loaded, one after the other.
 #[derive(Debug)]
 pub(crate) struct Loading {
+    files: VecDeque<(PathBuf, bool)>,
+    rules: Rules,
     path: PathBuf,
-    reader: Reader<Counted>,
+    current: Current,
     db: usize,
     told: Instant,
     pub(crate) progress: Arc<LoadingProgress>,
+}
+
+/// The file that is being read.
+#[derive(Debug)]
+enum Current {
+    Snapshot(Box<Reader<Counted>>),
+    Log(Box<Replay>),
 }
 
 /// A file, and how much of it was read.
@@ -64,29 +78,31 @@ impl Read for Counted {
 }
 
 impl Loading {
-    /// Begins to read a file. `rules` say in which forms values are kept.
-    pub(crate) fn open(path: &Path, rules: Rules) -> io::Result<Self> {
-        let about = |error: &dyn std::fmt::Display| {
-            io::Error::other(format!("can't load {}: {error}", path.display()))
-        };
-        let file = File::open(path).map_err(|error| about(&error))?;
+    /// Begins to read files, of which there is at least one. `rules` say in which forms values are
+    /// kept.
+    pub(crate) fn open(files: Files, rules: Rules) -> io::Result<Self> {
+        let mut files = VecDeque::from(files.paths);
+        let mut total_bytes = 0;
+        for (path, _) in &files {
+            total_bytes += fs::metadata(path)
+                .map_err(|error| about(path, &error))?
+                .len();
+        }
         let progress = Arc::new(LoadingProgress {
             began: Instant::now(),
             began_s: super::unix_seconds(),
-            total_bytes: file.metadata()?.len(),
+            total_bytes,
             bytes: AtomicU64::new(0),
             keys: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             has_ended: AtomicBool::new(false),
         });
-        let source = Counted {
-            file,
-            progress: Arc::clone(&progress),
-        };
-        say(&format!("loading {}", path.display()));
+        let (path, may_be_torn) = files.pop_front().expect("there is one");
         Ok(Self {
-            path: path.to_owned(),
-            reader: Reader::open(source, rules).map_err(|error| about(&error))?,
+            current: Current::open(&path, may_be_torn, rules.clone(), &progress)?,
+            files,
+            rules,
+            path,
             db: 0,
             told: Instant::now(),
             progress,
@@ -95,10 +111,10 @@ impl Loading {
 
     /// Loads a slice. False at the end.
     pub(crate) fn slice(&mut self, thread: &mut Thread) -> io::Result<bool> {
-        let is_left = thread.with_everything(|thread, txn| {
+        let is_left = thread.with_everything(|thread, shared, txn| {
             let start = Instant::now();
             while start.elapsed() < SLICE {
-                if !self.group(thread, txn)? {
+                if !self.group(thread, shared, txn)? && !self.next_file()? {
                     return Ok(false);
                 }
             }
@@ -115,33 +131,60 @@ impl Loading {
         Ok(is_left)
     }
 
-    /// Loads some keys, or something else. False at the end.
-    fn group(&mut self, thread: &mut Thread, txn: &mut Txn<'_>) -> io::Result<bool> {
-        let mut keys = SmallVec::<[Key; GROUP]>::new();
-        let mut other = None;
-        while keys.len() < GROUP && other.is_none() {
-            match self.next()? {
-                Some(Item::Key(key)) => keys.push(key),
-                item => other = Some(item),
+    /// Goes on with the next file. False if there is none.
+    fn next_file(&mut self) -> io::Result<bool> {
+        let Some((path, may_be_torn)) = self.files.pop_front() else {
+            return Ok(false);
+        };
+        self.current = Current::open(&path, may_be_torn, self.rules.clone(), &self.progress)?;
+        self.path = path;
+        Ok(true)
+    }
+
+    /// Loads some keys, or something else. False at the end of a file.
+    fn group<'s>(
+        &mut self,
+        thread: &mut Thread,
+        shared: &'s Shared,
+        txn: &mut Txn<'s>,
+    ) -> io::Result<bool> {
+        match &mut self.current {
+            Current::Snapshot(reader) => {
+                let group = next_group(reader).map_err(|error| about_broken(&self.path, &error))?;
+                let (keys, other) = group;
+                txn.in_db(self.db, |txn| self.add(txn, keys));
+                match other {
+                    Other::End => return self.go_on_as_log(),
+                    Other::Item(item) => self.take(thread, txn, item)?,
+                    Other::None => {}
+                }
             }
-        }
-        txn.in_db(self.db, |txn| self.add(txn, keys));
-        match other {
-            Some(Some(item)) => self.take(thread, txn, item)?,
-            Some(None) => return Ok(false),
-            None => {}
+            Current::Log(replay) => {
+                // What has expired since was still there for the commands that follow.
+                let now_ms = std::mem::take(&mut txn.now_ms);
+                let run = replay.run(GROUP, thread, shared, txn);
+                txn.now_ms = now_ms;
+                let (bytes, is_left) = run?;
+                self.progress.bytes.fetch_add(bytes, Ordering::Relaxed);
+                return Ok(is_left);
+            }
         }
         Ok(true)
     }
 
-    fn next(&mut self) -> io::Result<Option<Item>> {
-        self.reader.next().map_err(|error| {
-            io::Error::other(format!(
-                "{} is broken or not whole ({error}). Nothing of it was kept. Give another file, \
-                 or move it away to start empty",
-                self.path.display()
-            ))
-        })
+    /// Before version 7 of Redis a log could follow in the same file. False if there is none.
+    fn go_on_as_log(&mut self) -> io::Result<bool> {
+        let Current::Snapshot(reader) = &mut self.current else {
+            return Ok(false);
+        };
+        let (rest, Counted { file, .. }) = reader.rest();
+        if !rest.first().is_some_and(|first| LOG_BEGINS.contains(first)) {
+            return Ok(false);
+        }
+        let (rest, file) = (rest.to_vec(), file.try_clone()?);
+        let replay = Replay::go_on(&self.path, file, rest)?;
+        self.current = Current::Log(Box::new(replay));
+        Ok(true)
     }
 
     fn take(&mut self, thread: &mut Thread, txn: &mut Txn<'_>, item: Item) -> io::Result<()> {
@@ -197,11 +240,70 @@ impl Loading {
         let progress = &self.progress;
         progress.has_ended.store(true, Ordering::Relaxed);
         say(&format!(
-            "DB loaded from disk: {}, {} keys, {} left out as they had expired, {:.3} s",
+            "DB loaded from disk: {} bytes up to {}, {} keys of snapshots, {} left out as they had \
+             expired, {:.3} s",
+            progress.total_bytes,
             self.path.display(),
             progress.keys.load(Ordering::Relaxed),
             progress.expired.load(Ordering::Relaxed),
             progress.began.elapsed().as_secs_f64()
         ));
     }
+}
+
+impl Current {
+    fn open(
+        path: &Path,
+        may_be_torn: bool,
+        rules: Rules,
+        progress: &Arc<LoadingProgress>,
+    ) -> io::Result<Self> {
+        let mut file = File::open(path).map_err(|error| about(path, &error))?;
+        say(&format!("loading {}", path.display()));
+        let mut first = [0];
+        let len = file.read(&mut first).map_err(|error| about(path, &error))?;
+        let is_named_log = path.extension().is_some_and(|ending| ending == "aof");
+        if len == 0 && is_named_log || len == 1 && LOG_BEGINS.contains(&first[0]) {
+            return Ok(Self::Log(Box::new(Replay::open(path, may_be_torn)?)));
+        }
+        file.rewind()?;
+        let source = Counted {
+            file,
+            progress: Arc::clone(progress),
+        };
+        let reader = Reader::open(source, rules).map_err(|error| about(path, &error))?;
+        Ok(Self::Snapshot(Box::new(reader)))
+    }
+}
+
+/// What ends a group of keys.
+enum Other {
+    None,
+    Item(Item),
+    End,
+}
+
+/// The next keys of a snapshot, and what follows them.
+fn next_group(reader: &mut Reader<Counted>) -> Result<(SmallVec<[Key; GROUP]>, Other), rdb::Error> {
+    let mut keys = SmallVec::new();
+    while keys.len() < GROUP {
+        match reader.next()? {
+            Some(Item::Key(key)) => keys.push(key),
+            Some(item) => return Ok((keys, Other::Item(item))),
+            None => return Ok((keys, Other::End)),
+        }
+    }
+    Ok((keys, Other::None))
+}
+
+fn about(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::other(format!("can't load {}: {error}", path.display()))
+}
+
+fn about_broken(path: &Path, error: &rdb::Error) -> io::Error {
+    io::Error::other(format!(
+        "{} is broken or not whole ({error}). Nothing of it was kept. Give another file, or move \
+         it away to start empty",
+        path.display()
+    ))
 }

@@ -1,5 +1,6 @@
 //! Snapshots on disk: when they are taken, what has become of them, and how the last one is loaded.
 
+mod aof;
 mod load;
 mod names;
 mod thread;
@@ -15,8 +16,10 @@ use rdb::file::Options;
 use store::Txn;
 use store::snapshot::{Output, Progress};
 
+pub(crate) use aof::Files;
 pub(crate) use load::{Loading, LoadingProgress};
 
+use self::aof::Aof;
 use self::names::Pattern;
 use self::write::Head;
 use crate::flags::Config;
@@ -34,6 +37,7 @@ const NO_PANIC: &str = "never held across a panic";
 pub(crate) struct Persistence {
     state: Mutex<State>,
     ended: Condvar,
+    pub(crate) aof: Aof,
 }
 
 /// What INFO tells.
@@ -50,7 +54,7 @@ pub(crate) struct State {
     pub(crate) saves: u64,
     /// Changes up to the last snapshot.
     saved_changes: u64,
-    /// The one under way.
+    /// The one under way, or the base of an append-only file.
     pub(crate) current: Option<Current>,
     /// One is to be taken as soon as possible.
     pub(crate) is_scheduled: bool,
@@ -66,6 +70,23 @@ pub(crate) struct Current {
     /// About how many keys it is going to have.
     pub(crate) keys: u64,
     changes: u64,
+    pub(crate) purpose: Purpose,
+}
+
+impl State {
+    /// The snapshot under way, if it is for this.
+    pub(crate) fn current_of(&self, purpose: Purpose) -> Option<&Current> {
+        self.current.as_ref().filter(|it| it.purpose == purpose)
+    }
+}
+
+/// What a snapshot is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be loaded.
+    Snapshot,
+    /// To be gone on from by an append-only file.
+    Base,
 }
 
 /// Why no snapshot was begun.
@@ -77,6 +98,8 @@ pub(crate) enum Refused {
     NoName,
     /// There is no thread to write it.
     NoThread,
+    /// A file that goes with it can't be written; the log says why.
+    NoFile,
 }
 
 impl Default for Persistence {
@@ -95,6 +118,7 @@ impl Default for Persistence {
                 loading: None,
             }),
             ended: Condvar::new(),
+            aof: Aof::default(),
         }
     }
 }
@@ -114,6 +138,18 @@ impl Persistence {
     /// Has a snapshot taken as soon as possible.
     pub(crate) fn schedule(&self) {
         self.lock().is_scheduled = true;
+    }
+
+    /// Whether a snapshot is under way.
+    pub(crate) fn is_saving(&self) -> bool {
+        self.lock().current.is_some()
+    }
+
+    /// Whether something is being loaded.
+    pub(crate) fn is_loading(&self) -> bool {
+        let state = self.lock();
+        let loading = state.loading.as_ref();
+        loading.is_some_and(|it| !it.has_ended.load(Ordering::Relaxed))
     }
 
     /// Waits for the end of the snapshot under way, which others don't hold up.
@@ -142,8 +178,18 @@ impl Shared {
 
     /// The instant of a snapshot that is saved while clients go on. Everything is locked.
     pub(crate) fn begin_save(self: &Arc<Self>, txn: &mut Txn<'_>) -> Result<(), Refused> {
+        let path = path_to_save(&self.config())?;
+        self.begin_snapshot(txn, path, Purpose::Snapshot)
+    }
+
+    /// The instant of a snapshot that goes to `path`. Everything is locked.
+    fn begin_snapshot(
+        self: &Arc<Self>,
+        txn: &mut Txn<'_>,
+        path: PathBuf,
+        purpose: Purpose,
+    ) -> Result<(), Refused> {
         let config = self.config();
-        let path = path_to_save(&config)?;
         let mut state = self.persistence.lock();
         if state.current.is_some() {
             return Err(Refused::Busy);
@@ -158,7 +204,7 @@ impl Shared {
             },
             dbs: totals.dbs,
             libraries: self.libraries.all(),
-            is_base: false,
+            is_base: purpose == Purpose::Base,
         };
         let progress = Arc::new(Progress::default());
         let (sender, chunks) = mpsc::channel();
@@ -168,6 +214,7 @@ impl Shared {
             progress: Arc::clone(&progress),
             keys: keys as u64,
             changes: self.changes(),
+            purpose,
         };
         let shared = Arc::clone(self);
         let work = move || {
@@ -182,8 +229,10 @@ impl Shared {
             .map_err(|_| Refused::NoThread)?;
         txn.begin_snapshot(output);
         state.current = Some(current);
-        state.is_scheduled = false;
-        state.last_try_s = unix_seconds();
+        if purpose == Purpose::Snapshot {
+            state.is_scheduled = false;
+            state.last_try_s = unix_seconds();
+        }
         drop(state);
         // Threads that sleep have something to do.
         self.post_all(|| Message::Saving);
@@ -223,8 +272,20 @@ impl Shared {
             std::thread::yield_now();
         }
         let mut state = self.persistence.lock();
-        let current = state.current.take().expect("this one is under way");
+        let current = state
+            .current
+            .as_ref()
+            .expect("this one is under way")
+            .clone();
         let took = current.began.elapsed();
+        if current.purpose == Purpose::Base {
+            drop(state);
+            self.base_ended(path, written, took);
+            self.persistence.lock().current = None;
+            self.persistence.ended.notify_all();
+            return;
+        }
+        state.current = None;
         state.is_ok = written.is_ok();
         self.slow_path.set(Reason::SaveFailed, written.is_err());
         state.last_took_s = Some(took.as_secs());
@@ -265,7 +326,7 @@ impl Shared {
     }
 
     /// The newest snapshot there is, to be loaded.
-    pub(crate) fn path_to_load(&self) -> io::Result<Option<PathBuf>> {
+    fn path_to_load(&self) -> io::Result<Option<PathBuf>> {
         let config = self.config();
         let Some(pattern) = Pattern::new(&config.persistence.dbfilename) else {
             return Ok(None);
@@ -275,6 +336,19 @@ impl Shared {
             return Ok(None);
         }
         Ok(pattern.all_in(&folder)?.into_iter().next())
+    }
+
+    /// The files that hold the keyspace: of the append-only file if it is on and there is one, else
+    /// the newest snapshot. (Redis starts empty when the append-only file is turned on and isn't
+    /// there: whoever only adds that line to a configuration loses everything.)
+    pub(crate) fn files_to_load(&self) -> io::Result<Option<Files>> {
+        let is_on = self.config().persistence.appendonly;
+        if is_on && let Some(files) = self.aof_to_load()? {
+            return Ok(Some(files));
+        }
+        Ok(self.path_to_load()?.map(|path| Files {
+            paths: vec![(path, false)],
+        }))
     }
 
     /// Whether a save point is reached or a snapshot was asked for.

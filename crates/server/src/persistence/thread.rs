@@ -1,5 +1,6 @@
 //! A thread's part in snapshots.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use store::Txn;
 use super::Refused;
 use crate::log::warn;
 use crate::message::Message;
+use crate::shared::Shared;
 use crate::thread::Thread;
 
 impl Thread {
@@ -30,13 +32,22 @@ impl Thread {
         if self.is_busy() || !self.shared.is_save_due() {
             return;
         }
-        let begun = self.with_everything(|thread, txn| {
-            let shared = Arc::clone(&thread.shared);
-            shared.begin_save(txn)
-        });
+        let begun = self.with_everything(|_, shared, txn| shared.begin_save(txn));
         if let Err(Refused::NoThread) = begun {
             warn("can't save: no thread can be started");
         }
+    }
+
+    /// Turns the append-only file on or off, or rewrites it, when that is due.
+    pub(crate) fn see_to_aof(&mut self) {
+        if !self.is_busy() && self.shared.is_aof_due() {
+            self.with_everything(|_, shared, txn| shared.do_what_aof_is_due(txn));
+        }
+    }
+
+    /// Goes on with an append-only file that was loaded, or begins one.
+    pub(crate) fn resume_aof(&mut self) -> io::Result<()> {
+        self.with_everything(|_, shared, txn| shared.resume_aof(txn))
     }
 
     /// Saves if there are save points, then ends all threads.
@@ -52,17 +63,14 @@ impl Thread {
     /// Saves with everybody waiting, once a snapshot that is under way is complete. Returns whether
     /// that went well.
     pub(crate) fn save_now(&mut self) -> bool {
-        let saved = self.with_everything(|thread, txn| {
-            let shared = Arc::clone(&thread.shared);
-            shared.save_for_exit(txn)
-        });
+        let saved = self.with_everything(|_, shared, txn| shared.save_for_exit(txn));
         matches!(saved, Ok(true) | Err(Refused::NoName))
     }
 
     /// Runs `work` with everything locked.
     pub(super) fn with_everything<T>(
         &mut self,
-        work: impl FnOnce(&mut Self, &mut Txn<'_>) -> T,
+        work: impl for<'s> FnOnce(&mut Self, &'s Arc<Shared>, &mut Txn<'s>) -> T,
     ) -> T {
         let shared = Arc::clone(&self.shared);
         self.enter_gate();
@@ -73,7 +81,7 @@ impl Thread {
             std::thread::yield_now();
             self.enter_gate();
         }
-        let result = work(self, &mut txn);
+        let result = work(self, &shared, &mut txn);
         drop(txn);
         shared.store.leave(self.number);
         result

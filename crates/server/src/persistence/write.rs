@@ -110,7 +110,7 @@ fn begin<W: Write>(out: W, head: &Head) -> io::Result<Writer<W>> {
 }
 
 /// Makes a new name in a folder last.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

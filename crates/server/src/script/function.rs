@@ -49,6 +49,7 @@ const DELETE: SessionCommand = sub(
         if !call.shared.libraries.remove(call.args.at(2)) {
             return Err(CommandError::Text("ERR Library not found"));
         }
+        call.txn.changed_beside();
         reply.ok();
         Ok(Outcome::Done)
     },
@@ -164,6 +165,7 @@ fn flush(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comm
         ));
     }
     call.shared.libraries.clear();
+    call.txn.changed_beside();
     reply.ok();
     Ok(Outcome::Done)
 }
@@ -186,6 +188,7 @@ fn load(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comma
     })?;
     reply.bulk(library.name.as_bytes());
     libraries.add(library, replace)?;
+    call.txn.changed_beside();
     Ok(Outcome::Done)
 }
 
@@ -209,6 +212,7 @@ fn restore(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Co
         }
     };
     restore_from(call, args.at(2), policy)?;
+    call.txn.changed_beside();
     reply.ok();
     Ok(Outcome::Done)
 }

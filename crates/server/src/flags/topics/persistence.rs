@@ -77,19 +77,19 @@ topic! {
     rdb_del_sync_files: bool = false, Yes, redis("rdb-del-sync-files"), runtime(), inert();
 
     /// Keep an append-only file of all writes.
-    appendonly: bool = false, Yes, redis("appendonly"), runtime(), inert();
+    appendonly: bool = false, Yes, redis("appendonly"), runtime();
 
     /// Name of its files, before their numbers.
     appendfilename: String = "appendonly.aof".to_string(), Checked("FILE", file_name),
-        redis("appendfilename"), inert();
+        redis("appendfilename");
 
     /// Its folder inside `dir`.
     appenddirname: String = "appendonlydir".to_string(), Checked("FOLDER", file_name),
-        redis("appenddirname"), inert();
+        redis("appenddirname");
 
     /// When it is flushed to disk.
     appendfsync: AppendFsync = AppendFsync::EverySecond, OneOf,
-        redis("appendfsync"), runtime(), inert();
+        redis("appendfsync"), runtime();
 
     /// Leave that out while it is being rewritten.
     no_appendfsync_on_rewrite: bool = false, Yes,
@@ -97,14 +97,14 @@ topic! {
 
     /// Growth in percent after which it is rewritten; 0 = never.
     auto_aof_rewrite_percentage: u32 = 100, N31,
-        redis("auto-aof-rewrite-percentage"), runtime(), inert();
+        redis("auto-aof-rewrite-percentage"), runtime();
 
     /// Smallest size at which it is.
     auto_aof_rewrite_min_size: u64 = 64 << 20, Memory(0, I63),
-        redis("auto-aof-rewrite-min-size"), runtime(), inert();
+        redis("auto-aof-rewrite-min-size"), runtime();
 
     /// Load one whose end is missing.
-    aof_load_truncated: bool = true, Yes, redis("aof-load-truncated"), runtime(), inert();
+    aof_load_truncated: bool = true, Yes, redis("aof-load-truncated"), runtime();
 
     /// Rewrite it as a snapshot and what comes after.
     aof_use_rdb_preamble: bool = true, Yes, redis("aof-use-rdb-preamble"), runtime(), inert();
@@ -113,7 +113,7 @@ topic! {
     aof_timestamp_enabled: bool = false, Yes, redis("aof-timestamp-enabled"), runtime(), inert();
 
     /// Leave its outdated files alone.
-    aof_disable_auto_gc: bool = false, Yes, redis("aof-disable-auto-gc"), runtime(), inert();
+    aof_disable_auto_gc: bool = false, Yes, redis("aof-disable-auto-gc"), runtime();
 
     /// Flush a rewrite to disk every few megabytes.
     aof_rewrite_incremental_fsync: bool = true, Yes,

@@ -1,0 +1,249 @@
+//! Which files make up the append-only file: a list on disk, in the form of Redis 7.
+//!
+//! ```text
+//! file appendonly.aof.2.base.rdb seq 2 type b
+//! file appendonly.aof.5.incr.aof seq 5 type i
+//! ```
+//!
+//! The base holds the keyspace of an instant, the increments what has changed since, in order.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use protocol::inline::split_args;
+
+use crate::persistence::write::sync_folder;
+
+/// One file of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Its name, without its folder.
+    pub(crate) name: String,
+    seq: u64,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    pub(crate) base: Option<Part>,
+    pub(crate) increments: Vec<Part>,
+    /// Files that are no longer needed and may still be there.
+    history: Vec<Part>,
+}
+
+/// Where the files lie and what they are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) folder: PathBuf,
+    /// What all names begin with.
+    pub(crate) name: String,
+}
+
+impl Place {
+    fn manifest(&self) -> PathBuf {
+        self.folder.join(format!("{}.manifest", self.name))
+    }
+
+    /// The list; `None` if there is none.
+    pub(crate) fn read(&self) -> io::Result<Option<Manifest>> {
+        let path = self.manifest();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(named(&path, &error)),
+        };
+        let parsed = Manifest::parse(&text);
+        parsed.map(Some).map_err(|wrong| named(&path, &wrong))
+    }
+
+    /// Replaces the list, and makes that last.
+    pub(crate) fn write(&self, manifest: &Manifest) -> io::Result<()> {
+        let path = self.manifest();
+        let temporary = self.folder.join(format!("temp-{}.manifest", self.name));
+        let written = File::create(&temporary).and_then(|mut file| {
+            file.write_all(manifest.text().as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)?;
+            sync_folder(&path)
+        });
+        written.map_err(|error| named(&path, &error))
+    }
+
+    /// Removes what a manifest has as history.
+    pub(crate) fn remove_history(&self, manifest: &mut Manifest) {
+        for part in manifest.history.drain(..) {
+            // What is left behind is in nobody's way.
+            let _ = fs::remove_file(self.folder.join(&part.name));
+        }
+    }
+}
+
+fn named(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::other(format!("{}: {error}", path.display()))
+}
+
+impl Manifest {
+    /// The next base's part, for files called `name`.
+    pub(crate) fn next_base(&self, name: &str) -> Part {
+        let bases = self.history.iter().chain(&self.base);
+        let last = bases.filter(|part| part.name.contains(".base."));
+        let seq = last.map(|part| part.seq).max().unwrap_or(0) + 1;
+        Part {
+            name: format!("{name}.{seq}.base.rdb"),
+            seq,
+        }
+    }
+
+    /// The next increment's part.
+    pub(crate) fn next_increment(&self, name: &str) -> Part {
+        let all = self.history.iter().chain(&self.increments);
+        let last = all.filter(|part| part.name.contains(".incr."));
+        let seq = last.map(|part| part.seq).max().unwrap_or(0) + 1;
+        Part {
+            name: format!("{name}.{seq}.incr.aof"),
+            seq,
+        }
+    }
+
+    /// With a new base, from which the increments from `first` on go on. What was before is
+    /// history.
+    pub(crate) fn rebased(&self, base: Part, first: &Part) -> Self {
+        let (kept, past): (Vec<_>, Vec<_>) =
+            (self.increments.iter().cloned()).partition(|increment| increment.seq >= first.seq);
+        let mut history = self.history.clone();
+        history.extend(self.base.clone());
+        history.extend(past);
+        let increments = if kept.is_empty() {
+            vec![first.clone()]
+        } else {
+            kept
+        };
+        Self {
+            base: Some(base),
+            increments,
+            history,
+        }
+    }
+
+    fn text(&self) -> String {
+        let lines = self.base.iter().map(|part| line(part, 'b'));
+        let lines = lines.chain(self.history.iter().map(|part| line(part, 'h')));
+        lines
+            .chain(self.increments.iter().map(|part| line(part, 'i')))
+            .collect()
+    }
+
+    /// Reads a list. The error says what is wrong, and where.
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut manifest = Self::default();
+        let mut names = HashSet::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let wrong = |what: &str| format!("line {number}: {what}");
+            if line.starts_with('#') {
+                continue;
+            }
+            let words = split_args(line.as_bytes()).ok_or_else(|| wrong("unbalanced quotes"))?;
+            let words: Result<Vec<String>, _> = words.into_iter().map(String::from_utf8).collect();
+            let words = words.map_err(|_| wrong("it isn't UTF-8"))?;
+            let (mut name, mut seq, mut kind) = (None, None, None);
+            for pair in words.chunks(2) {
+                match pair {
+                    [key, value] if key == "file" => name = Some(value.clone()),
+                    [key, value] if key == "seq" => seq = value.parse().ok(),
+                    [key, value] if key == "type" => kind = Some(value.clone()),
+                    // Later versions may say more.
+                    _ => {}
+                }
+            }
+            let (Some(name), Some(seq), Some(kind)) = (name, seq, kind) else {
+                return Err(wrong("file, seq or type is missing"));
+            };
+            if name.contains('/') || !names.insert(name.clone()) {
+                return Err(wrong("a name with a folder, or given twice"));
+            }
+            let part = Part { name, seq };
+            match &*kind {
+                "b" if manifest.base.is_none() => manifest.base = Some(part),
+                "b" => return Err(wrong("a second base")),
+                "h" => manifest.history.push(part),
+                "i" if manifest
+                    .increments
+                    .last()
+                    .is_some_and(|last| last.seq >= seq) =>
+                {
+                    return Err(wrong("the increments are out of order"));
+                }
+                "i" => manifest.increments.push(part),
+                _ => return Err(wrong("an unknown type")),
+            }
+        }
+        Ok(manifest)
+    }
+}
+
+fn line(part: &Part, kind: char) -> String {
+    let Part { name, seq } = part;
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"\\'".contains(&byte);
+    if name.bytes().all(is_plain) {
+        format!("file {name} seq {seq} type {kind}\n")
+    } else {
+        let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("file \"{escaped}\" seq {seq} type {kind}\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_read_and_written() {
+        let text = "file a.aof.2.base.rdb seq 2 type b\nfile a.aof.3.incr.aof seq 3 type h\n\
+                    file a.aof.4.incr.aof seq 4 type i\nfile a.aof.5.incr.aof seq 5 type i\n";
+        let manifest = Manifest::parse(text).expect("a list");
+        assert_eq!(manifest.text(), text);
+        assert_eq!(manifest.next_increment("a.aof").name, "a.aof.6.incr.aof");
+        let base = manifest.next_base("a.aof");
+        assert_eq!(base.name, "a.aof.3.base.rdb");
+        let next = manifest.rebased(base, &manifest.increments[1]);
+        let names: Vec<_> = next.history.iter().map(|part| part.seq).collect();
+        assert_eq!((next.increments.len(), names), (1, vec![3, 2, 4]));
+    }
+
+    #[test]
+    fn names_may_be_strange() {
+        let part = Part {
+            name: "my \"a\\b\" ä.1.incr.aof".into(),
+            seq: 1,
+        };
+        let manifest = Manifest {
+            increments: vec![part],
+            ..Manifest::default()
+        };
+        assert_eq!(Manifest::parse(&manifest.text()), Ok(manifest));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, wrong) in [
+            ("file a seq 1", "missing"),
+            ("\n", "missing"),
+            ("file a seq x type b", "missing"),
+            ("file a seq 1 type x", "unknown"),
+            (
+                "file a seq 1 type b\nfile b seq 2 type b",
+                "line 2: a second base",
+            ),
+            ("file a seq 2 type i\nfile b seq 2 type i", "order"),
+            ("file a seq 1 type i\nfile a seq 2 type i", "twice"),
+            ("file ../a seq 1 type i", "folder"),
+            ("file \"a seq 1 type i", "quotes"),
+        ] {
+            let error = Manifest::parse(text).expect_err(text);
+            assert!(error.contains(wrong), "{text}: {error}");
+        }
+        assert_eq!(Manifest::parse("# nothing\n"), Ok(Manifest::default()));
+    }
+}

@@ -1,0 +1,378 @@
+//! The append-only file: a base, which is a snapshot, and increments, which are the log of effects
+//! since. In form and on disk as Redis 7 has it, so that either can go on with the other's.
+//!
+//! Data threads put the log into a [`feed::Feed`]; a thread of its own writes it. A rewrite begins
+//! a snapshot and an increment at the same instant: together they are the keyspace, and what was
+//! before can go as soon as the snapshot is whole. Nothing is copied for it and nobody waits.
+
+mod feed;
+mod manifest;
+mod replay;
+mod writer;
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use store::Txn;
+
+use self::feed::{Feed, Taker};
+use self::manifest::{Manifest, Part, Place};
+use self::writer::Writer;
+use super::{Purpose, Refused, folder};
+use crate::flags::Config;
+use crate::flags::values::AppendFsync;
+use crate::log::{say, warn};
+use crate::shared::Shared;
+
+pub(crate) use replay::Replay;
+
+/// The number of its reader of the log.
+const READER: u32 = 1;
+/// After a rewrite that has failed the next one isn't tried at once.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+const NO_PANIC: &str = "never held across a panic";
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Aof {
+    feed: Arc<Feed>,
+    /// Whether the log goes into it.
+    is_on: AtomicBool,
+    /// Bytes of the increment that is being written.
+    size: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// What INFO tells, and what is needed to go on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    /// Where its files lie; `None` before it is turned on for the first time.
+    place: Option<Place>,
+    manifest: Manifest,
+    /// The increment that goes with a base that isn't whole yet.
+    first: Option<Part>,
+    /// Bytes of all files but the increment that is being written.
+    other_size: u64,
+    /// All of them, when the base was new.
+    pub(crate) base_size: u64,
+    /// A rewrite is to begin as soon as it can.
+    pub(crate) is_scheduled: bool,
+    /// Whether the last rewrite failed, and when.
+    failed: Option<Instant>,
+    pub(crate) failures_in_a_row: u64,
+    /// Rewrites that were completed.
+    pub(crate) rewrites: u64,
+    /// How long the last one took.
+    pub(crate) last_took_s: Option<u64>,
+}
+
+impl State {
+    /// Whether the last rewrite was completed.
+    pub(crate) fn is_ok(&self) -> bool {
+        self.failed.is_none()
+    }
+
+    /// Whether there is a base on disk that the increments go with.
+    fn is_complete(&self) -> bool {
+        self.manifest.base.is_some()
+    }
+}
+
+/// What is to be loaded.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    /// A snapshot or a log, and logs that follow it; whether the end of each may be torn.
+    pub(crate) paths: Vec<(PathBuf, bool)>,
+}
+
+impl Aof {
+    /// Whether writes are logged.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+
+    /// What there is to tell.
+    pub(crate) fn state(&self) -> State {
+        self.lock().clone()
+    }
+
+    /// What is on its way to the disk.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Bytes of all its files.
+    pub(crate) fn size(&self) -> u64 {
+        self.lock().other_size + self.size.load(Ordering::Relaxed)
+    }
+
+    fn note_size(&self, bytes: u64) {
+        self.size.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Has a rewrite begin as soon as it can.
+    pub(crate) fn schedule(&self) {
+        self.lock().is_scheduled = true;
+    }
+
+    /// Before the replies of a tick are sent: what was promised to last does.
+    pub(crate) fn end_tick(&self, policy: AppendFsync) {
+        if !self.is_on() {
+            return;
+        }
+        if policy == AppendFsync::Always {
+            self.feed.wait_until_it_lasts();
+        }
+        self.feed.wait_if_behind();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect(NO_PANIC)
+    }
+}
+
+fn place(config: &Config) -> Place {
+    let settings = &config.persistence;
+    Place {
+        folder: folder(config).join(&settings.appenddirname),
+        name: settings.appendfilename.clone(),
+    }
+}
+
+impl Shared {
+    /// The append-only file that there is, to be loaded. `None` if there is none.
+    pub(crate) fn aof_to_load(&self) -> io::Result<Option<Files>> {
+        let config = self.config();
+        let place = place(&config);
+        let may_be_torn = config.persistence.aof_load_truncated;
+        let Some(mut manifest) = place.read()? else {
+            // Before version 7 of Redis it was one file.
+            let single = folder(&config).join(&place.name);
+            let paths = single.is_file().then_some((single, may_be_torn));
+            return Ok(paths.map(|path| Files { paths: vec![path] }));
+        };
+        place.remove_history(&mut manifest);
+        let mut paths = Vec::new();
+        for part in manifest.base.iter().chain(&manifest.increments) {
+            paths.push((place.folder.join(&part.name), false));
+        }
+        if let (Some(last), false) = (paths.last_mut(), manifest.increments.is_empty()) {
+            last.1 = may_be_torn;
+        }
+        Ok(Some(Files { paths }))
+    }
+
+    /// Goes on with what was loaded. Everything is locked.
+    pub(crate) fn resume_aof(self: &Arc<Self>, txn: &mut Txn<'_>) -> io::Result<()> {
+        let config = self.config();
+        let place = place(&config);
+        let manifest = place.read()?.filter(|manifest| manifest.base.is_some());
+        let Some(mut manifest) = manifest else {
+            // The first base has to be whole before anything is promised.
+            self.begin_aof(txn)
+                .map_err(|refused| io::Error::other(format!("{refused:?}")))?;
+            txn.finish_snapshot();
+            self.persistence.wait();
+            let is_complete = self.persistence.aof.lock().is_complete();
+            let text = "the append-only file can't be begun, see above";
+            return is_complete.then_some(()).ok_or(io::Error::other(text));
+        };
+        if manifest.increments.is_empty() {
+            let part = manifest.next_increment(&place.name);
+            open(&place, &part)?;
+            manifest.increments.push(part);
+            place.write(&manifest)?;
+        }
+        let last = manifest.increments.last().expect("there is one now");
+        let file = open(&place, last)?;
+        let size_of = |part: &Part| Ok(fs::metadata(place.folder.join(&part.name))?.len());
+        let parts = manifest.base.iter().chain(&manifest.increments);
+        let total = parts.map(size_of).sum::<io::Result<u64>>()?;
+        self.persistence.aof.note_size(file.metadata()?.len());
+        let mut state = self.persistence.aof.lock();
+        state.other_size = total - file.metadata()?.len();
+        state.base_size = total;
+        (state.place, state.manifest) = (Some(place), manifest);
+        drop(state);
+        self.attach_aof(file)
+    }
+
+    /// The log goes into this file from here on. Everything is locked.
+    fn attach_aof(self: &Arc<Self>, file: File) -> io::Result<()> {
+        let aof = &self.persistence.aof;
+        Writer::start(Arc::clone(self), Arc::clone(&aof.feed), file)?;
+        let taker = Taker(Arc::clone(&aof.feed));
+        self.store.log().attach(READER, Box::new(taker));
+        aof.is_on.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Turns it on, or rewrites it: a new base is begun, and an increment that goes with it.
+    /// Everything is locked.
+    pub(crate) fn begin_aof(self: &Arc<Self>, txn: &mut Txn<'_>) -> Result<(), Refused> {
+        if self.persistence.is_saving() {
+            return Err(Refused::Busy);
+        }
+        let begun = self.begin_increment();
+        let begun = begun.and_then(|base| {
+            self.begin_snapshot(txn, base, Purpose::Base)
+                .map_err(|refused| io::Error::other(format!("{refused:?}")))
+        });
+        begun.map_err(|error| {
+            warn(&format!("can't rewrite the append-only file: {error}"));
+            let mut state = self.persistence.aof.lock();
+            state.failed = Some(Instant::now());
+            state.failures_in_a_row += 1;
+            Refused::NoFile
+        })
+    }
+
+    /// Begins an increment. Returns the path of the base that it is to follow.
+    fn begin_increment(self: &Arc<Self>) -> io::Result<PathBuf> {
+        let aof = &self.persistence.aof;
+        let mut state = aof.lock();
+        let place = match &state.place {
+            Some(place) if aof.is_on() => place.clone(),
+            _ => place(&self.config()),
+        };
+        fs::create_dir_all(&place.folder)?;
+        if !aof.is_on() {
+            // What there is from before holds until the new base is whole.
+            state.manifest = place.read()?.unwrap_or_default();
+        }
+        let mut manifest = state.manifest.clone();
+        let part = manifest.next_increment(&place.name);
+        // A file of this name isn't on the list: somebody ended before it was.
+        let _ = fs::remove_file(place.folder.join(&part.name));
+        let file = open(&place, &part)?;
+        let base = place.folder.join(manifest.next_base(&place.name).name);
+        if aof.is_on() && state.is_complete() {
+            manifest.increments.push(part.clone());
+            place.write(&manifest)?;
+            state.manifest = manifest;
+        }
+        state.first = Some(part);
+        state.place = Some(place);
+        state.is_scheduled = false;
+        state.other_size += aof.size.swap(0, Ordering::Relaxed);
+        drop(state);
+        if aof.is_on() {
+            aof.feed.switch(file);
+            self.store.log().forget_db();
+        } else {
+            self.attach_aof(file)?;
+        }
+        Ok(base)
+    }
+
+    /// A base is whole, or can't be.
+    pub(super) fn base_ended(&self, path: &Path, written: io::Result<u64>, took: Duration) {
+        let aof = &self.persistence.aof;
+        let mut state = aof.lock();
+        let (place, first) = (state.place.clone(), state.first.take());
+        let (Some(place), Some(first)) = (place, first) else {
+            // It was turned off meanwhile.
+            let _ = fs::remove_file(path);
+            return;
+        };
+        let done = written.and_then(|bytes| {
+            let base = state.manifest.next_base(&place.name);
+            let mut manifest = state.manifest.rebased(base, &first);
+            place.write(&manifest)?;
+            if !self.config().persistence.aof_disable_auto_gc {
+                place.remove_history(&mut manifest);
+            }
+            state.manifest = manifest;
+            Ok(bytes)
+        });
+        state.last_took_s = Some(took.as_secs());
+        match done {
+            Ok(bytes) => {
+                state.failed = None;
+                state.failures_in_a_row = 0;
+                state.rewrites += 1;
+                state.other_size = bytes;
+                state.base_size = bytes + aof.size.load(Ordering::Relaxed);
+                say(&format!(
+                    "append-only file: new base {}, {bytes} bytes, {:.3} s",
+                    path.display(),
+                    took.as_secs_f64()
+                ));
+            }
+            Err(error) => {
+                state.failed = Some(Instant::now());
+                state.failures_in_a_row += 1;
+                warn(&format!("can't write {}: {error}", path.display()));
+            }
+        }
+    }
+
+    /// Turns it off: what is there stays as it is. Everything is locked.
+    fn end_aof(&self) {
+        let aof = &self.persistence.aof;
+        self.store.log().detach(READER);
+        aof.is_on.store(false, Ordering::Relaxed);
+        aof.feed.wait_until_it_lasts();
+        aof.feed.close();
+        let mut state = aof.lock();
+        state.first = None;
+        state.is_scheduled = false;
+    }
+
+    /// Everything that was logged lasts after this, if it can be written.
+    pub(crate) fn settle_aof(&self) {
+        let aof = &self.persistence.aof;
+        if aof.is_on() {
+            aof.feed.wait_until_it_lasts();
+        }
+    }
+
+    /// Whether something has to be done with everything locked.
+    pub(crate) fn is_aof_due(&self) -> bool {
+        let (config, aof) = (self.config(), &self.persistence.aof);
+        if self.persistence.is_loading() {
+            return false;
+        }
+        if config.persistence.appendonly != aof.is_on() {
+            return !config.persistence.appendonly || !self.persistence.is_saving();
+        }
+        aof.is_on() && !self.persistence.is_saving() && self.wants_rewrite(&config)
+    }
+
+    fn wants_rewrite(&self, config: &Config) -> bool {
+        let (aof, settings) = (&self.persistence.aof, &config.persistence);
+        let (size, state) = (aof.size(), aof.lock());
+        if state.is_scheduled {
+            return true;
+        }
+        if state.failed.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
+            return false;
+        }
+        if !state.is_complete() {
+            return true;
+        }
+        let growth = size.saturating_sub(state.base_size) * 100 / state.base_size.max(1);
+        settings.auto_aof_rewrite_percentage > 0
+            && size >= settings.auto_aof_rewrite_min_size
+            && growth >= u64::from(settings.auto_aof_rewrite_percentage)
+    }
+
+    /// Does what is due. Everything is locked.
+    pub(super) fn do_what_aof_is_due(self: &Arc<Self>, txn: &mut Txn<'_>) {
+        if self.config().persistence.appendonly {
+            // Why not is in the log.
+            let _ = self.begin_aof(txn);
+        } else if self.persistence.aof.is_on() {
+            self.end_aof();
+        }
+    }
+}
+
+fn open(place: &Place, part: &Part) -> io::Result<File> {
+    let path = place.folder.join(&part.name);
+    OpenOptions::new().append(true).create(true).open(path)
+}
