@@ -50,7 +50,7 @@ const MUCH: usize = 1 << 20;
 /// With more than this, data threads wait for the writer.
 const TOO_MUCH: u64 = 64 << 20;
 /// How long the writer collects what nobody waits for.
-const COLLECT: Duration = Duration::from_millis(10);
+const COLLECT: Duration = Duration::from_millis(2);
 const NO_PANIC: &str = "never held across a panic";
 
 /// Puts the log into the feed.

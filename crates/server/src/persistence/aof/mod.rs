@@ -285,6 +285,7 @@ impl Shared {
             place.write(&manifest)?;
             if !self.config().persistence.aof_disable_auto_gc {
                 place.remove_history(&mut manifest);
+                place.write(&manifest)?;
             }
             state.manifest = manifest;
             Ok(bytes)
