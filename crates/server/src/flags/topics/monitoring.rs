@@ -28,17 +28,17 @@ topic! {
     /// The admin port, HTTP, slow log, latency and log files.
     monitoring: Monitoring, "Monitoring and logs";
 
-    /// Extra port for HTTP and RESP administration.
-    admin_port: u16 = 0, U16, inert();
+    /// Another port, for HTTP (metrics, health, console) and RESP; 0 = none.
+    admin_port: u16 = 0, U16;
 
-    /// Address of the admin port.
-    admin_bind: String = String::new(), Text, inert();
+    /// Address of the admin port; empty = those of `bind`.
+    admin_bind: String = String::new(), Text;
 
     /// No password on the admin port.
-    admin_nopass: bool = false, Yes, inert();
+    admin_nopass: bool = false, Yes;
 
-    /// HTTP console on the main port.
-    primary_port_http_enabled: bool = true, Yes, inert();
+    /// HTTP on the main port as well.
+    primary_port_http_enabled: bool = true, Yes;
 
     /// POST /api.
     expose_http_api: bool = false, Yes, inert();
