@@ -318,3 +318,13 @@ def test_many_scrapes_beside_commands(own_server):
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_the_log_as_json(own_server, tmp_path):
+    log = tmp_path / "log"
+    own_server(log_format="json", logfile=log, log_level="debug", v=2, minloglevel=0)
+    wait_until(lambda: "Ready to accept connections" in log.read_text(), "it says so")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert all(line.keys() == {"time", "level", "pid", "message"} for line in lines)
+    assert any(line["message"].startswith("Darner ") for line in lines)
+    assert {line["level"] for line in lines} <= {"notice", "warning"}

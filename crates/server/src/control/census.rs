@@ -1,7 +1,9 @@
 //! What the keyspace is made of: keys by database, memory by type, keys that stand out.
 //!
-//! Keys are counted; what needs a look at values is estimated from a sample when there are many.
-//! One shard after the other is locked, for a moment and only if nobody has it.
+//! Keys are counted. A walk through all of them, of which each census takes some steps, adds up
+//! memory by type and looks for keys that stand out; until its first round is complete, memory is
+//! estimated from a sample. Keys that are known to stand out are looked up again. One shard after
+//! the other is locked, for a moment and only if nobody has it.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use data::record::{CLOCK_MASK, Record};
 use data::{Collection, Dict, Hash, List, Set, Value, ValueRef, Zset};
+use store::shard::ShardData;
 
 use crate::shared::Shared;
 
@@ -18,8 +21,10 @@ const LASTS: Duration = Duration::from_millis(500);
 const SAMPLES: usize = 1024;
 /// How often a shard is asked for that someone has.
 const TRIES: usize = 64;
-/// Keys that stand out are remembered for so long, for the next sample may miss them.
-const REMEMBERED: Duration = Duration::from_mins(1);
+/// Steps of the walk that are taken at a time, and buckets that one looks at under one lock: about
+/// 150 keys in 20 microseconds.
+const STEPS: usize = 256;
+const BUCKETS: usize = 16;
 /// How many of them are shown.
 const SHOWN: usize = 10;
 /// Bytes shown of a key.
@@ -35,11 +40,23 @@ pub(super) struct Census {
     pub(super) types: BTreeMap<&'static str, TypeUse>,
     /// The largest keys.
     pub(super) largest: Top,
-    /// The collections with the most elements.
+    /// What may be a queue and has the most elements.
     pub(super) longest: Top,
     /// The keys that were used last.
     pub(super) latest: Top,
+    walk: Walk,
+    /// What the walk has seen since its beginning, and in its last round.
+    walk_types: BTreeMap<&'static str, TypeUse>,
+    walked: Option<BTreeMap<&'static str, TypeUse>>,
     random: u64,
+}
+
+/// Where the walk goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Walk {
+    shard: usize,
+    db: usize,
+    position: u64,
 }
 
 /// Counts of one database.
@@ -57,16 +74,35 @@ pub(super) struct TypeUse {
     pub(super) bytes: f64,
 }
 
+impl TypeUse {
+    fn add(&mut self, bytes: usize, weight: f64) {
+        self.keys += weight;
+        self.bytes += weight * bytes as f64;
+    }
+}
+
 /// A key that stands out.
 #[derive(Clone, Debug)]
 pub(super) struct KeyUse {
     pub(super) db: usize,
-    pub(super) key: String,
+    pub(super) key: Vec<u8>,
     pub(super) type_name: &'static str,
     pub(super) bytes: usize,
     pub(super) elements: usize,
     pub(super) idle_s: u32,
-    seen: Instant,
+}
+
+impl KeyUse {
+    /// The key for people: its beginning, and other characters for what is none.
+    pub(super) fn shown(&self) -> String {
+        let key = &self.key[..self.key.len().min(SHOWN_BYTES)];
+        let rest = if key.len() < self.key.len() {
+            "…"
+        } else {
+            ""
+        };
+        format!("{}{rest}", String::from_utf8_lossy(key))
+    }
 }
 
 /// The keys with the highest scores.
@@ -76,10 +112,6 @@ pub(super) struct Top(Vec<(u64, KeyUse)>);
 impl Top {
     pub(super) fn iter(&self) -> impl Iterator<Item = &KeyUse> {
         self.0.iter().map(|(_, key)| key)
-    }
-
-    fn forget(&mut self, now: Instant, after: Duration) {
-        self.0.retain(|(_, key)| now - key.seen < after);
     }
 
     fn offer(&mut self, score: u64, describe: impl FnOnce() -> KeyUse) {
@@ -110,26 +142,97 @@ impl Census {
             taken: Some(now),
             dbs: vec![DbUse::default(); shared.store.dbnum()],
             types: BTreeMap::new(),
-            largest: self.largest.clone(),
-            longest: self.longest.clone(),
+            largest: Top::default(),
+            longest: Top::default(),
             latest: Top::default(),
+            walk: self.walk,
+            walk_types: self.walk_types.clone(),
+            walked: self.walked.clone(),
             random: self.random,
         };
-        next.largest.forget(now, REMEMBERED);
-        next.longest.forget(now, REMEMBERED);
-        if shared.store.observe(|| next.visit_all(shared)).is_some() {
+        let known = [&self.largest, &self.longest, &self.latest];
+        let known: Vec<KeyUse> = known.iter().flat_map(|top| top.iter().cloned()).collect();
+        let look = || {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            let now_s = now.unwrap_or_default().as_secs() as u32;
+            next.visit_all(shared, now_s);
+            next.look_again(shared, known, now_s);
+            next.walk_on(shared, now_s);
+            if let Some(walked) = &next.walked {
+                next.types.clone_from(walked);
+            }
+        };
+        if shared.store.observe(look).is_some() {
             *self = next;
         }
     }
 
-    fn visit_all(&mut self, shared: &Shared) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now_s = now.unwrap_or_default().as_secs() as u32;
+    /// Looks up what stood out before; what is gone is forgotten.
+    fn look_again(&mut self, shared: &Shared, known: Vec<KeyUse>, now_s: u32) {
+        for key in known {
+            let hash = shared.store.hash(&key.key);
+            let shard = shared.store.shard_of(&key.key, hash);
+            let visit = |data: &mut ShardData| {
+                let Some(db) = data.used_db(key.db) else {
+                    return;
+                };
+                if let Some(entry) = db.dict.find(hash, &key.key) {
+                    self.offer(key.db, &db.dict, db.dict.record(entry), now_s);
+                }
+            };
+            shared.store.try_visit(shard, visit);
+        }
+    }
+
+    /// Goes on with the walk through all keys.
+    fn walk_on(&mut self, shared: &Shared, now_s: u32) {
+        for _ in 0..STEPS {
+            let mut walk = self.walk;
+            let shard = walk.shard;
+            let step = |data: &mut ShardData| {
+                let db = data.used_db(walk.db);
+                let next = db.and_then(|db| self.step(walk, &db.dict, now_s));
+                if let Some(position) = next {
+                    walk.position = position;
+                    return;
+                }
+                walk.position = 0;
+                let used = (walk.db + 1..self.dbs.len()).find(|&db| data.used_db(db).is_some());
+                walk.db = used.unwrap_or(0);
+                if used.is_none() {
+                    walk.shard = (walk.shard + 1) % shared.store.shard_count();
+                }
+            };
+            if shared.store.try_visit(shard, step).is_none() {
+                return;
+            }
+            self.walk = walk;
+            if shard > walk.shard || walk == Walk::default() {
+                self.walked = Some(std::mem::take(&mut self.walk_types));
+                return;
+            }
+        }
+    }
+
+    /// Looks at some buckets; where to go on, or `None` at the end.
+    fn step(&mut self, walk: Walk, dict: &Dict, now_s: u32) -> Option<u64> {
+        let mut position = walk.position;
+        for _ in 0..BUCKETS {
+            position = dict.scan(position, |record| {
+                let used = self.walk_types.entry(dict.value_of(record).type_name());
+                used.or_default().add(dict.record_bytes(record), 1.0);
+                self.offer(walk.db, dict, record, now_s);
+            })?;
+        }
+        Some(position)
+    }
+
+    fn visit_all(&mut self, shared: &Shared, now_s: u32) {
         let shards = shared.store.shard_count();
         let mut visited = 0;
         for shard in 0..shards {
             let visit = || {
-                let data = |data: &mut store::shard::ShardData| {
+                let data = |data: &mut ShardData| {
                     for number in 0..self.dbs.len() {
                         if let Some(db) = data.used_db(number) {
                             self.add(number, &db.dict, (SAMPLES / shards).max(2), now_s);
@@ -179,25 +282,27 @@ impl Census {
     }
 
     fn look(&mut self, db: usize, dict: &Dict, record: Record<'_>, weight: f64, now_s: u32) {
+        let used = self.types.entry(dict.value_of(record).type_name());
+        used.or_default().add(dict.record_bytes(record), weight);
+        self.offer(db, dict, record, now_s);
+    }
+
+    /// Whether this key stands out.
+    fn offer(&mut self, db: usize, dict: &Dict, record: Record<'_>, now_s: u32) {
         let value = dict.value_of(record);
-        let (type_name, bytes) = (value.type_name(), dict.record_bytes(record));
-        let used = self.types.entry(type_name).or_default();
-        used.keys += weight;
-        used.bytes += weight * bytes as f64;
-        let elements = elements(value);
+        let (bytes, elements) = (dict.record_bytes(record), elements(value));
         let idle_s = now_s.wrapping_sub(record.clock()) & CLOCK_MASK;
         let describe = || KeyUse {
             db,
-            key: shown(record.key()),
-            type_name,
+            key: record.key().to_vec(),
+            type_name: value.type_name(),
             bytes,
             elements,
             idle_s,
-            seen: Instant::now(),
         };
         self.largest.offer(bytes as u64, describe);
         self.latest.offer(u64::MAX - u64::from(idle_s), describe);
-        if elements > 0 {
+        if matches!(value.type_name(), "list" | "zset" | "stream") {
             self.longest.offer(elements as u64, describe);
         }
     }
@@ -231,12 +336,6 @@ fn elements(value: ValueRef<'_>) -> usize {
     }
 }
 
-fn shown(key: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&key[..key.len().min(SHOWN_BYTES)]);
-    let rest = if key.len() > SHOWN_BYTES { "…" } else { "" };
-    format!("{text}{rest}")
-}
-
 /// A step of `SplitMix64`.
 fn next_random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -250,29 +349,21 @@ fn next_random(state: &mut u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn key(name: &str, seen: Instant) -> KeyUse {
-        KeyUse {
-            db: 0,
-            key: name.to_owned(),
-            type_name: "string",
-            bytes: 0,
-            elements: 0,
-            idle_s: 0,
-            seen,
-        }
-    }
-
     #[test]
     fn the_highest_scores_stay_and_keys_are_there_once() {
-        let now = Instant::now();
         let mut top = Top::default();
         for score in 0..100u64 {
-            top.offer(score, || key(&format!("k{}", score % 50), now));
+            top.offer(score, || KeyUse {
+                db: 0,
+                key: format!("k{}", score % 50).into_bytes(),
+                type_name: "string",
+                bytes: 0,
+                elements: 0,
+                idle_s: 0,
+            });
         }
-        let names: Vec<&str> = top.iter().map(|key| key.key.as_str()).collect();
+        let names: Vec<String> = top.iter().map(KeyUse::shown).collect();
         assert_eq!(names.len(), SHOWN);
         assert_eq!(names[..2], ["k49", "k48"]);
-        top.forget(now + REMEMBERED, REMEMBERED);
-        assert_eq!(top.iter().count(), 0);
     }
 }

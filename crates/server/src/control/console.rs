@@ -80,7 +80,7 @@ fn keys(top: &Top) -> Value {
     let shown = top.iter().map(|key| {
         json!({
             "db": key.db,
-            "key": key.key,
+            "key": key.shown(),
             "type": key.type_name,
             "bytes": key.bytes,
             "elements": key.elements,

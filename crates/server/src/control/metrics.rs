@@ -191,7 +191,7 @@ fn memory(shared: &Shared, census: &Census, out: &mut Exposition) {
     let mut types = out.family(
         "dragonfly_type_used_memory",
         Kind::Gauge,
-        "Bytes by type of value, estimated from a sample when there are many keys.",
+        "Bytes by type of value: of the last walk through all keys, or at first of a sample.",
     );
     for (name, used) in &census.types {
         types.sample(&[("type", name)], used.bytes.round());
@@ -199,7 +199,7 @@ fn memory(shared: &Shared, census: &Census, out: &mut Exposition) {
     let mut types = out.family(
         "darner_type_keys",
         Kind::Gauge,
-        "Keys by type of value, estimated in the same way.",
+        "Keys by type of value, in the same way.",
     );
     for (name, used) in &census.types {
         types.sample(&[("type", name)], used.keys.round());

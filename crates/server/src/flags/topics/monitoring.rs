@@ -24,6 +24,11 @@ named! {
     }
 }
 
+named! {
+    /// How lines of the log look.
+    LogFormat { Text = "text", Json = "json" }
+}
+
 topic! {
     /// The admin port, HTTP, slow log, latency and log files.
     monitoring: Monitoring, "Monitoring and logs";
@@ -70,7 +75,10 @@ topic! {
     latency_monitor_threshold: u64 = 0, N63, redis("latency-monitor-threshold"), runtime();
 
     /// The least urgent level that is logged.
-    loglevel: LogLevel = LogLevel::Notice, OneOf, redis("loglevel"), runtime();
+    loglevel: LogLevel = LogLevel::Notice, OneOf, redis("loglevel", "log-level"), runtime();
+
+    /// How its lines look: as Redis's, or each an object of JSON.
+    log_format: LogFormat = LogFormat::Text, OneOf;
 
     /// File to log to; empty = standard output.
     logfile: String = String::new(), Text, redis("logfile");
