@@ -117,6 +117,9 @@ fn execute_known<'s>(
     if is_slow {
         txn.keeps_expired = false;
         shared.feed_monitors(thread.now, conn, entry, args);
+        if shared.slow_path.has(Reason::Sampling) {
+            control::note(shared, conn.session.db, entry, args);
+        }
     }
     match outcome {
         Outcome::Done => Flow::Next,

@@ -148,7 +148,10 @@ impl Thread {
         let token = Token::new(id, client_id);
         let info = ClientInfo::new(client_id, socket, (self.number, token.0), self.now_ms());
         let info = Arc::new(info);
-        let max = self.config.network.maxclients as usize;
+        let mut max = self.config.network.maxclients as usize;
+        if info.socket.is_admin {
+            max = max.saturating_add(control::ADMIN_CLIENTS);
+        }
         if !self.shared.clients.add(&info, max) {
             return false;
         }

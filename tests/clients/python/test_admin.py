@@ -128,6 +128,20 @@ def test_the_admin_port_has_an_address_of_its_own(own_server):
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
+def test_health_is_answered_when_there_are_too_many_clients(own_server):
+    port = servers.free_port()
+    server = own_server(admin_port=port, maxclients=2)
+    clients = [redis.Redis(port=server.port) for _ in range(2)]
+    assert all(client.ping() for client in clients)
+    with pytest.raises(redis.ConnectionError, match="max number of clients"):
+        redis.Redis(port=server.port).ping()
+    assert ask(port, "/healthz/live")[0] == 200
+    found = samples(port)
+    assert found["dragonfly_listener_accept_error_total", 'reason="limit_reached"'] >= 1
+    assert found["dragonfly_connected_clients", 'listener="main"'] == 2
+    assert found["dragonfly_connected_clients", 'listener="other"'] == 1
+
+
 def test_no_http_on_the_main_port_when_it_is_turned_off(own_server):
     port = servers.free_port()
     server = own_server(primary_port_http_enabled="false", admin_port=port)
@@ -238,6 +252,32 @@ def test_the_console_shows_keys_clients_and_the_slow_log(own_server):
     assert any(entry["command"].startswith("SET large") for entry in state["slow"])
     assert any(entry["name"] == "the-client" for entry in state["clients"]["shown"])
     assert {entry["command"] for entry in state["by_command"]} >= {"set", "rpush"}
+
+
+def test_the_hottest_keys_are_those_of_the_commands(own_server):
+    server = own_server()
+    client = redis.Redis(port=server.port)
+    client.mset({f"key:{number}": number for number in range(1000)})
+    stopping = threading.Event()
+
+    def load():
+        own = redis.Redis(port=server.port)
+        number = 0
+        while not stopping.is_set():
+            number += 1
+            own.get("hot" if number % 2 else f"key:{number % 1000}")
+
+    def is_found():
+        hottest = json.loads(ask(server.port, "/console.json")[2])["hottest"]
+        return bool(hottest) and hottest[0]["key"] == "hot" and 0.2 < hottest[0]["share"] < 0.8
+
+    worker = threading.Thread(target=load)
+    worker.start()
+    try:
+        wait_until(is_found, "the hot key is found")
+    finally:
+        stopping.set()
+        worker.join()
 
 
 def test_estimates_of_many_keys_are_near_the_truth(own_server):

@@ -95,14 +95,15 @@ pub(super) struct KeyUse {
 impl KeyUse {
     /// The key for people: its beginning, and other characters for what is none.
     pub(super) fn shown(&self) -> String {
-        let key = &self.key[..self.key.len().min(SHOWN_BYTES)];
-        let rest = if key.len() < self.key.len() {
-            "…"
-        } else {
-            ""
-        };
-        format!("{}{rest}", String::from_utf8_lossy(key))
+        shown(&self.key)
     }
+}
+
+/// As [`KeyUse::shown`], for any key.
+pub(super) fn shown(key: &[u8]) -> String {
+    let start = &key[..key.len().min(SHOWN_BYTES)];
+    let rest = if start.len() < key.len() { "…" } else { "" };
+    format!("{}{rest}", String::from_utf8_lossy(start))
 }
 
 /// The keys with the highest scores.
@@ -130,10 +131,11 @@ impl Top {
 
 impl Census {
     /// Takes it again, unless it is fresh or a script has the keyspace for itself.
-    pub(super) fn refresh(&mut self, shared: &Shared) {
+    /// Whether it was taken.
+    pub(super) fn refresh(&mut self, shared: &Shared) -> bool {
         let now = Instant::now();
         if self.taken.is_some_and(|taken| now - taken < LASTS) {
-            return;
+            return false;
         }
         if self.random == 0 {
             self.random = RandomState::new().hash_one(0);
@@ -162,9 +164,11 @@ impl Census {
                 next.types.clone_from(walked);
             }
         };
-        if shared.store.observe(look).is_some() {
+        let was_taken = shared.store.observe(look).is_some();
+        if was_taken {
             *self = next;
         }
+        was_taken
     }
 
     /// Looks up what stood out before; what is gone is forgotten.

@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::census::{Census, Top};
+use super::census::{Census, Top, shown};
+use super::hot::Hot;
 use super::is_ready;
 use super::metrics::{sum, sum_of_keys};
 use crate::clients::ClientInfo;
@@ -25,7 +26,7 @@ const COMMANDS: usize = 10;
 const SLOW: usize = 20;
 
 /// What the page shows.
-pub(super) fn state(shared: &Shared, census: &Census) -> Value {
+pub(super) fn state(shared: &Shared, census: &Census, hot: &Hot) -> Value {
     let rates = |rate| shared.admin.rates().per_second(rate);
     json!({
         "version": DARNER_VERSION,
@@ -54,6 +55,7 @@ pub(super) fn state(shared: &Shared, census: &Census) -> Value {
         "largest": keys(&census.largest),
         "longest": keys(&census.longest),
         "latest": keys(&census.latest),
+        "hottest": hottest(hot),
         "clients": clients(shared),
         "queues": queues(shared),
         "persistence": persistence(shared),
@@ -88,6 +90,12 @@ fn keys(top: &Top) -> Value {
         })
     });
     shown.collect()
+}
+
+fn hottest(hot: &Hot) -> Value {
+    let all = hot.shown().into_iter();
+    let all = all.map(|(db, key, share)| json!({ "db": db, "key": shown(key), "share": share }));
+    all.collect()
 }
 
 /// Those with the most commands.

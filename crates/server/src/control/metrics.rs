@@ -300,6 +300,12 @@ fn keys(shared: &Shared, census: &Census, out: &mut Exposition) {
             of(|stats| &stats.expired),
         ),
         (
+            // Nothing is evicted yet.
+            "dragonfly_evicted_keys_total",
+            "Keys removed for want of memory.",
+            0,
+        ),
+        (
             "darner_expired_members_total",
             "Fields and members whose time had come.",
             of(|stats| &stats.expired_members),

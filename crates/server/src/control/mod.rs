@@ -7,6 +7,7 @@
 mod census;
 mod console;
 mod exposition;
+mod hot;
 mod http;
 mod metrics;
 
@@ -17,6 +18,8 @@ use std::sync::{Arc, OnceLock};
 use commands::Args;
 
 use self::census::Census;
+pub(crate) use self::hot::note;
+use self::hot::{Hot, Noted};
 use self::http::{Asked, Response};
 use crate::conn::{Conn, State, Token};
 use crate::flags::Config;
@@ -29,11 +32,16 @@ use crate::thread::Thread;
 const MAX_REQUEST: usize = 16 << 10;
 /// Requests that may wait.
 const MAX_WAITING: usize = 256;
+/// Clients that the admin port takes beyond `maxclients`: health is asked for most when all is full.
+pub(crate) const ADMIN_CLIENTS: usize = 32;
 const STACK: usize = 256 << 10;
 
 /// The way to the admin plane's thread, if there is one.
 #[derive(Debug, Default)]
-pub(crate) struct Control(OnceLock<SyncSender<Request>>);
+pub(crate) struct Control {
+    requests: OnceLock<SyncSender<Request>>,
+    noted: Noted,
+}
 
 /// A request and whose it is.
 #[derive(Debug)]
@@ -51,7 +59,7 @@ pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<()> {
         return Ok(());
     }
     let (sender, requests) = sync_channel(MAX_WAITING);
-    let set = shared.control.0.set(sender);
+    let set = shared.control.requests.set(sender);
     assert!(set.is_ok(), "a server has one admin plane");
     let shared = Arc::clone(shared);
     std::thread::Builder::new()
@@ -99,7 +107,12 @@ pub(crate) fn forward(shared: &Shared, conn: &mut Conn) {
             is_admin: conn.info.socket.is_admin,
             head: std::mem::take(&mut conn.pending),
         };
-        match shared.control.0.get().map(|queue| queue.try_send(request)) {
+        match shared
+            .control
+            .requests
+            .get()
+            .map(|queue| queue.try_send(request))
+        {
             Some(Ok(())) => return,
             Some(Err(TrySendError::Full(_))) => Response::text(503, "too many requests wait\n"),
             Some(Err(TrySendError::Disconnected(_))) | None => {
@@ -127,11 +140,11 @@ pub(crate) fn answer(thread: &mut Thread, token: Token, bytes: Vec<u8>) {
 }
 
 fn serve(shared: &Arc<Shared>, requests: &Receiver<Request>) {
-    let mut census = Census::default();
+    let mut known = Known::default();
     while let Ok(request) = requests.recv() {
         let (response, is_head) = match Asked::parse(&request.head) {
             Ok(asked) => {
-                let response = respond(shared, &mut census, &asked, request.is_admin);
+                let response = respond(shared, &mut known, &asked, request.is_admin);
                 (response, asked.is_head)
             }
             Err(response) => (response, false),
@@ -141,21 +154,30 @@ fn serve(shared: &Arc<Shared>, requests: &Receiver<Request>) {
     }
 }
 
+/// What the thread remembers of the keyspace.
+#[derive(Debug, Default)]
+struct Known {
+    census: Census,
+    hot: Hot,
+}
+
 /// Health and metrics are for everyone, as in Dragonfly; the rest needs the password.
-fn respond(shared: &Shared, census: &mut Census, asked: &Asked, is_admin: bool) -> Response {
+fn respond(shared: &Shared, known: &mut Known, asked: &Asked, is_admin: bool) -> Response {
     match asked.path.as_str() {
         "/healthz/live" => Response::text(200, "OK\n"),
         "/healthz" | "/healthz/ready" if is_ready(shared) => Response::text(200, "OK\n"),
         "/healthz" | "/healthz/ready" => Response::text(503, "loading\n"),
         "/metrics" => {
-            census.refresh(shared);
-            Response::metrics(metrics::text(shared, census))
+            known.census.refresh(shared);
+            Response::metrics(metrics::text(shared, &known.census))
         }
         _ if !may_look(&shared.config(), asked, is_admin) => Response::unauthorized(),
         "/" => Response::page(console::PAGE),
         "/console.json" => {
-            census.refresh(shared);
-            Response::json(&console::state(shared, census))
+            if known.census.refresh(shared) {
+                known.hot.look(shared);
+            }
+            Response::json(&console::state(shared, &known.census, &known.hot))
         }
         _ => Response::text(404, "not found\n"),
     }
