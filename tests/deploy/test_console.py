@@ -38,6 +38,7 @@ def busy_server():
         client = redis.Redis(port=server.port, client_name="immich-server")
         for queue in ("thumbnailGeneration", "metadataExtraction", "smartSearch"):
             client.rpush(f"immich_bull:{queue}:wait", *range(len(queue) * 100))
+        client.set("settings", "{}")
         client.zadd("immich_bull:thumbnailGeneration:failed", {str(job): job for job in range(40)})
         client.hset("session:<img src=x onerror=alert(1)>", "agent", "x" * 80)
         client.execute_command("DEBUG", "POPULATE", 20000, "asset", 100)
@@ -51,6 +52,7 @@ def busy_server():
                 with own.pipeline(transaction=False) as batch:
                     for one in range(50):
                         batch.get(f"asset:{(number * 7919 + one * 131) % 22000}")
+                    batch.get("settings")
                     batch.set(f"job:{number % 1000}", "x" * 100, ex=60)
                     batch.execute()
                 if number % 50 == 0:
@@ -58,9 +60,20 @@ def busy_server():
 
         worker = threading.Thread(target=load)
         worker.start()
-        yield server
-        stopping.set()
-        worker.join()
+        try:
+            while len(state(server)["hottest"]) < 10:
+                assert worker.is_alive()
+            yield server
+        finally:
+            stopping.set()
+            worker.join()
+
+
+def state(server):
+    """What the page asks for."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", "/console.json")
+    return json.loads(connection.getresponse().read())
 
 
 def run(browser, tmp_path, url, size, *, dark=False, arguments=()):
@@ -92,6 +105,7 @@ def test_it_shows_what_goes_on(browser, busy_server, tmp_path):
     assert re.fullmatch(r"[0-9.]+ %", text_of(page, "hits"))
     assert "MiB" in text_of(page, "memory")
     assert "immich_bull:thumbnailGeneration:wait" in text_of(page, "longest")
+    assert "settings" in text_of(page, "hottest")
     assert "immich-worker" in text_of(page, "client-list")
     assert "KEYS asset:1*" in text_of(page, "slow")
     assert "get" in text_of(page, "commands")

@@ -32,7 +32,7 @@ use crate::thread::Thread;
 const MAX_REQUEST: usize = 16 << 10;
 /// Requests that may wait.
 const MAX_WAITING: usize = 256;
-/// Clients that the admin port takes beyond `maxclients`: health is asked for most when all is full.
+/// Clients that the admin port takes beyond `maxclients`: health matters most when all is full.
 pub(crate) const ADMIN_CLIENTS: usize = 32;
 const STACK: usize = 256 << 10;
 
@@ -97,7 +97,10 @@ pub(crate) fn may_answer(config: &Config, conn: &Conn, args: Args<'_>) -> bool {
 pub(crate) fn forward(shared: &Shared, conn: &mut Conn) {
     // No command of it runs any more; what it may see, the admin plane decides.
     conn.session.authenticated = true;
-    let is_whole = conn.pending.windows(4).any(|part| part == b"\r\n\r\n");
+    // What came before was searched then.
+    let new = &conn.pending[conn.wanted.saturating_sub(3).min(conn.pending.len())..];
+    let is_whole = new.windows(4).any(|part| part == b"\r\n\r\n");
+    conn.wanted = conn.pending.len();
     let refusal = if !is_whole && conn.pending.len() <= MAX_REQUEST {
         return;
     } else if is_whole {
