@@ -19,6 +19,8 @@ pub struct SocketDescription {
     pub fd: i32,
     /// It is a Unix socket.
     pub is_unix: bool,
+    /// It came to the admin port.
+    pub is_admin: bool,
 }
 
 impl SocketDescription {

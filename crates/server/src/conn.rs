@@ -42,6 +42,8 @@ pub enum State {
     Blocked,
     /// It runs a script that takes long.
     Running,
+    /// It has sent an HTTP request, which the admin plane answers.
+    Http,
     /// It doesn't read its replies.
     Throttled,
     /// It will be closed.
@@ -125,7 +127,7 @@ impl Conn {
             flags |= flag::RESP3;
         }
         match self.state {
-            State::Ready | State::Parked | State::Running => {}
+            State::Ready | State::Parked | State::Running | State::Http => {}
             State::Paused | State::Blocked => flags |= flag::BLOCKED,
             State::Throttled => flags |= flag::UNREAD,
             State::Closing => flags |= flag::CLOSING,

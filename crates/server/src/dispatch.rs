@@ -10,6 +10,7 @@ use crate::admin;
 use crate::blocking;
 use crate::clients::flag;
 use crate::conn::Conn;
+use crate::control;
 use crate::log::warn;
 use crate::pause::Paused;
 use crate::script;
@@ -36,6 +37,8 @@ pub(crate) enum Flow {
     Aside,
     /// Close the connection once its replies are sent.
     Close,
+    /// It is no command: the admin plane answers it.
+    Http,
 }
 
 /// Flags that only SUBSCRIBE, UNSUBSCRIBE and their relatives have: what these answer are messages,
@@ -55,6 +58,7 @@ pub(crate) fn execute<'s>(
     let start = out.len();
     let flow = match resolve(shared, thread, entry, args) {
         Ok(entry) => execute_known(shared, thread, conn, txn, (entry, args), out),
+        Err(_) if control::may_answer(&thread.config, conn, args) => return Flow::Http,
         Err(_) if is_http(args) => {
             warn_of_http(thread, conn);
             return Flow::Close;
@@ -113,6 +117,9 @@ fn execute_known<'s>(
     if is_slow {
         txn.keeps_expired = false;
         shared.feed_monitors(thread.now, conn, entry, args);
+        if shared.slow_path.has(Reason::Sampling) {
+            control::note(shared, conn.session.db, entry, args);
+        }
     }
     match outcome {
         Outcome::Done => Flow::Next,
@@ -220,7 +227,9 @@ fn resolve<'s>(
             .ok_or_else(|| unknown_subcommand(entry, name))?;
     }
     if !entry.spec.accepts(args.len()) {
-        thread.stats(shared).by_command[entry.id].rejected.add(1);
+        if !control::is_request(args) {
+            thread.stats(shared).by_command[entry.id].rejected.add(1);
+        }
         return Err(CommandError::wrong_arity(&entry.full_name));
     }
     Ok(entry)

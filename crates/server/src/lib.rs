@@ -10,6 +10,7 @@ mod blocking;
 mod calendar;
 pub mod clients;
 pub mod conn;
+mod control;
 pub mod dispatch;
 pub mod flags;
 pub mod identity;

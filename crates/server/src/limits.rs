@@ -36,7 +36,7 @@ impl Conn {
     #[inline]
     pub(crate) fn wants_recv_pause(&self) -> bool {
         match self.state {
-            State::Ready | State::Closing => false,
+            State::Ready | State::Closing | State::Http => false,
             State::Parked | State::Paused | State::Blocked | State::Running => {
                 self.pending.len() > PENDING_PAUSE
             }

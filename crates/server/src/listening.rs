@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use reactor::{Listener, Stopper, TcpOptions};
 
-use crate::flags::Network;
+use crate::flags::{Monitoring, Network};
 
 /// How long the start waits for an address that is in use: what an io_uring had open the kernel
 /// closes a moment after its process was killed.
@@ -20,10 +20,12 @@ const POLL: Duration = Duration::from_millis(10);
 pub(crate) struct Bound {
     pub(crate) tcp: Vec<Listener>,
     pub(crate) unix: Option<Listener>,
+    /// Of the admin port.
+    pub(crate) admin: Vec<Listener>,
 }
 
 /// Listens where the settings say. Port -1 becomes the one that the kernel has chosen.
-pub(crate) fn bind(network: &mut Network) -> io::Result<Bound> {
+pub(crate) fn bind(network: &mut Network, monitoring: &Monitoring) -> io::Result<Bound> {
     let unix = if network.unixsocket.is_empty() {
         None
     } else {
@@ -37,7 +39,20 @@ pub(crate) fn bind(network: &mut Network) -> io::Result<Bound> {
         let why = "nowhere to listen: no address or port, and no Unix socket";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    Ok(Bound { tcp, unix })
+    let admin = bind_admin(network, monitoring)?;
+    Ok(Bound { tcp, unix, admin })
+}
+
+/// Listens on the admin port, if there is one: at `admin_bind`, or else where the main port is.
+fn bind_admin(network: &Network, monitoring: &Monitoring) -> io::Result<Vec<Listener>> {
+    let mut admin = Network {
+        port: i32::from(monitoring.admin_port),
+        ..network.clone()
+    };
+    if !monitoring.admin_bind.is_empty() {
+        admin.bind = vec![monitoring.admin_bind.clone()];
+    }
+    bind_patiently(&mut admin)
 }
 
 fn bind_patiently(network: &mut Network) -> io::Result<Vec<Listener>> {
@@ -193,14 +208,15 @@ mod tests {
 
     #[test]
     fn nothing_to_listen_on_is_an_error_only_without_a_unix_socket() {
-        assert!(bind(&mut network(&["127.0.0.1"], 0)).is_err());
-        assert!(bind(&mut network(&[], 7000)).is_err());
-        assert!(bind(&mut network(&[""], 7000)).is_err());
+        assert!(bind(&mut network(&["127.0.0.1"], 0), &Monitoring::default()).is_err());
+        assert!(bind(&mut network(&[], 7000), &Monitoring::default()).is_err());
+        assert!(bind(&mut network(&[""], 7000), &Monitoring::default()).is_err());
         let path = std::env::temp_dir().join(format!("darner-bind-{}", std::process::id()));
-        let bound = bind(&mut Network {
+        let mut only_unix = Network {
             unixsocket: path.to_string_lossy().into_owned(),
             ..network(&[], 7000)
-        });
+        };
+        let bound = bind(&mut only_unix, &Monitoring::default());
         assert!(bound.unwrap().unix.is_some());
     }
 

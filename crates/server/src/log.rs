@@ -8,16 +8,17 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{self, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::calendar::Moment;
 use crate::flags::Monitoring;
-use crate::flags::values::LogLevel;
+use crate::flags::values::{LogFormat, LogLevel};
 
 static PLACES: OnceLock<Places> = OnceLock::new();
 /// The least urgent level that is written.
 static LEAST: AtomicU8 = AtomicU8::new(LogLevel::Debug as u8);
+static IS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Where the lines go.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ pub fn open(settings: &Monitoring) -> io::Result<()> {
     })?;
     let is_copied = settings.alsologtostderr && matches!(main, Place::File(_));
     set_least(settings.loglevel);
+    IS_JSON.store(settings.log_format == LogFormat::Json, Ordering::Relaxed);
     // Opened once: a process has one server. (Tests that start several don't come here.)
     let _ = PLACES.set(Places { main, is_copied });
     Ok(())
@@ -72,7 +74,12 @@ pub fn warn(text: &str) {
 
 /// Writes a text for human eyes, as it is.
 pub fn show(text: &str) {
-    write(LogLevel::Notice, &format!("{text}\n"));
+    let line = if IS_JSON.load(Ordering::Relaxed) {
+        line(LogLevel::Notice, text)
+    } else {
+        format!("{text}\n")
+    };
+    write(LogLevel::Notice, &line);
 }
 
 /// Writes why the server can't go on: if the log is a file, to whoever has started it as well.
@@ -117,7 +124,27 @@ impl Place {
 
 fn line(level: LogLevel, text: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    format_line(std::process::id(), now.unwrap_or_default(), level, text)
+    let format = if IS_JSON.load(Ordering::Relaxed) {
+        format_json
+    } else {
+        format_line
+    };
+    format(std::process::id(), now.unwrap_or_default(), level, text)
+}
+
+fn format_json(pid: u32, now: Duration, level: LogLevel, text: &str) -> String {
+    let level = match level {
+        LogLevel::Debug => "debug",
+        LogLevel::Verbose => "verbose",
+        LogLevel::Notice => "notice",
+        LogLevel::Warning => "warning",
+    };
+    let (at, ms) = (Moment::new(now.as_secs()), now.subsec_millis());
+    let (year, month, day) = (at.year, at.month, at.day);
+    let (hour, minute, second) = (at.hour, at.minute, at.second);
+    let time = format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z");
+    let line = serde_json::json!({ "time": time, "level": level, "pid": pid, "message": text });
+    format!("{line}\n")
 }
 
 /// `M` says that this is a master.
@@ -158,6 +185,20 @@ mod tests {
         assert_eq!(at(4_107_542_400), "42:M 01 Mar 2100 00:00:00.007 * text\n");
         let warning = format_line(1, Duration::ZERO, LogLevel::Warning, "text");
         assert!(warning.ends_with(" # text\n"));
+    }
+
+    #[test]
+    fn lines_of_json() {
+        let now = Duration::new(951_782_399, 7_000_000);
+        let line = format_json(42, now, LogLevel::Warning, "a \"b\"\n");
+        assert!(line.ends_with('\n') && line.matches('\n').count() == 1);
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["time"], "2000-02-28T23:59:59.007Z");
+        assert_eq!(
+            (&line["level"], &line["pid"]),
+            (&"warning".into(), &42.into())
+        );
+        assert_eq!(line["message"], "a \"b\"\n");
     }
 
     #[test]

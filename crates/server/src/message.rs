@@ -16,6 +16,8 @@ pub enum Message {
     Kill(u64),
     /// Write these bytes to the connection.
     Push(u64, Arc<[u8]>),
+    /// Answer this connection's HTTP request with these bytes, and close it.
+    Answer(u64, Vec<u8>),
     /// This connection, which waited for a key, has got this reply.
     Served(u64, Vec<u8>),
     /// This connection waits no more for a key: the reply is an error, or that of the end of its

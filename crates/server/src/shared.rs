@@ -10,6 +10,7 @@ use store::{Store, StoreOptions};
 
 use crate::admin::State;
 use crate::clients::Clients;
+use crate::control::Control;
 use crate::flags::Config;
 use crate::flags::load::Loaded;
 use crate::listening::Listening;
@@ -59,6 +60,7 @@ pub struct Shared {
     /// Whether commands must look at the two below before and after they run.
     pub slow_path: SlowPath,
     pub(crate) listening: Listening,
+    pub(crate) control: Control,
     pub(crate) pause: Pause,
     pub(crate) monitors: Monitors,
     /// Snapshots.
@@ -107,6 +109,7 @@ impl Shared {
             conf_path: loaded.conf_path,
             slow_path: SlowPath::default(),
             listening: Listening::default(),
+            control: Control::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
             persistence: Persistence::default(),

@@ -23,6 +23,8 @@ pub(crate) enum Reason {
     SaveFailed = 16,
     /// The append-only file can't be written.
     AppendFailed = 32,
+    /// The console wants to know which keys are used.
+    Sampling = 64,
 }
 
 impl SlowPath {

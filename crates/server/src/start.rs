@@ -12,6 +12,7 @@ use reactor::{Driver, EpollDriver, Listener, Socket, UringConfig, UringDriver, W
 use rustix::process::Resource;
 use store::Txn;
 
+use crate::control;
 use crate::flags::load::Loaded;
 use crate::flags::values::{AffinityMode, ClusterMode};
 use crate::flags::{Config, Network};
@@ -40,7 +41,8 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
     if loaded.config.process.disable_thp || machine.memory < HUGE_PAGES_FROM {
         disable_huge_pages();
     }
-    let bound = listening::bind(&mut loaded.config.network)?;
+    let monitoring = loaded.config.monitoring.clone();
+    let bound = listening::bind(&mut loaded.config.network, &monitoring)?;
     let _pidfile = PidFile::write(&loaded.config.process.pidfile);
     let backend = choose_backend(&loaded.config);
     for warning in &loaded.warnings {
@@ -57,6 +59,7 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
     }
     let shared = Arc::new(shared);
     stop_on(signals, Arc::clone(&shared))?;
+    control::start(&shared)?;
     let cpus = cpus_to_pin(&shared.config(), &machine, threads);
     let served = match backend {
         "io_uring" => serve(&shared, bound, &cpus, || {
@@ -150,6 +153,9 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
     shared.listening.begin(&bound.tcp, hand_over)?;
     first.listen(bound.tcp)?;
     if let Some(listener) = bound.unix {
+        first.driver().listen(listener)?;
+    }
+    for listener in bound.admin {
         first.driver().listen(listener)?;
     }
     memory::note_start();
@@ -291,6 +297,9 @@ fn screen(loaded: &Loaded, machine: &Machine, threads: usize, backend: &str) -> 
     }
     if !config.network.unixsocket.is_empty() {
         places.push(config.network.unixsocket.clone());
+    }
+    if config.monitoring.admin_port > 0 {
+        places.push(format!("admin port {}", config.monitoring.admin_port));
     }
     format!(
         "Darner {version}, PID: {pid}\n\

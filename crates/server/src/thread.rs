@@ -12,6 +12,7 @@ use crate::admin;
 use crate::batch::{Batch, Stopped};
 use crate::clients::{ClientInfo, SocketDescription, flag};
 use crate::conn::{Conn, State, Token};
+use crate::control;
 use crate::dispatch::{self, Flow};
 use crate::flags::Config;
 use crate::limits::OUTPUT_PAUSE;
@@ -147,12 +148,16 @@ impl Thread {
         let token = Token::new(id, client_id);
         let info = ClientInfo::new(client_id, socket, (self.number, token.0), self.now_ms());
         let info = Arc::new(info);
-        let max = self.config.network.maxclients as usize;
+        let mut max = self.config.network.maxclients as usize;
+        if info.socket.is_admin {
+            max = max.saturating_add(control::ADMIN_CLIENTS);
+        }
         if !self.shared.clients.add(&info, max) {
             return false;
         }
         self.stats(&self.shared).connections.add(1);
-        let session = Session::new(self.config.security.requirepass.is_empty());
+        let is_trusted = info.socket.is_admin && self.config.monitoring.admin_nopass;
+        let session = Session::new(is_trusted || self.config.security.requirepass.is_empty());
         let conn = Box::new(Conn::new(id, info, session));
         if self.conns.len() <= id.index() {
             self.conns.resize_with(id.index() + 1, || None);
@@ -278,6 +283,9 @@ impl Thread {
 
     /// Ends the work on a connection that was taken out.
     pub(crate) fn put_back(&mut self, mut conn: Box<Conn>) {
+        if conn.state == State::Http {
+            control::forward(&self.shared, &mut conn);
+        }
         let has_work = !conn.out.is_empty()
             || conn.state == State::Closing
             || conn.wants_recv_pause() != conn.recv_paused;
@@ -449,6 +457,10 @@ impl Thread {
                 Flow::Close => {
                     conn.state = State::Closing;
                     return number + 1;
+                }
+                Flow::Http => {
+                    conn.state = State::Http;
+                    return number;
                 }
             }
         }

@@ -12,6 +12,7 @@ use reactor::{
 use crate::admin;
 use crate::clients::SocketDescription;
 use crate::conn::{Conn, State, Token};
+use crate::control;
 use crate::limits::{OUTPUT_PAUSE, OUTPUT_RESUME};
 use crate::listening::tcp_options;
 use crate::log::warn;
@@ -301,6 +302,7 @@ where
             Message::Push(token, bytes) => {
                 thread.push(Token(token), |_, reply| reply.raw(&bytes));
             }
+            Message::Answer(token, bytes) => control::answer(thread, Token(token), bytes),
             Message::Publish(publication) => return thread.deliver(&publication),
             Message::Served(token, reply) => thread.served(Token(token), &reply),
             Message::Unblock(token, error) => thread.unblocked(Token(token), error),
@@ -366,6 +368,7 @@ where
             laddr: socket.local(),
             fd: socket.fd(),
             is_unix: socket.is_unix(),
+            is_admin: control::is_admin(&self.core.thread.config, &socket.local()),
         };
         let network = &self.core.thread.config.network;
         if network.tcp_keepalive != self.inherited_keepalive && !description.is_unix {

@@ -80,7 +80,8 @@ impl Store {
             shards: (0..shards)
                 .map(|_| Shard::new(options.dbnum, &hasher))
                 .collect(),
-            gate: Gate::new(options.threads),
+            // One more than there are threads, see `Store::observe`.
+            gate: Gate::new(options.threads + 1),
             families: Families::default(),
             randoms: (0..options.threads.max(1)).map(random).collect(),
             begun: (0..options.threads).map(|_| Padded::default()).collect(),
@@ -161,6 +162,18 @@ impl Store {
     #[inline(always)]
     pub fn leave(&self, thread: usize) {
         self.gate.leave(thread);
+    }
+
+    /// Lets one thread that isn't of the store's, and no other beside it, look at shards with
+    /// [`Store::try_visit`]. `None` when the gate is closed.
+    pub fn observe<T>(&self, look: impl FnOnce() -> T) -> Option<T> {
+        let number = self.wakers.len();
+        if !self.gate.enter(number) {
+            return None;
+        }
+        let result = look();
+        self.gate.leave(number);
+        Some(result)
     }
 
     /// Parks a connection that found the gate closed. False: it is open by now, try again.

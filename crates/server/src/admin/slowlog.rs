@@ -93,12 +93,12 @@ const DEFAULT_COUNT: usize = 10;
 
 /// A command that took long.
 #[derive(Debug)]
-struct Slow {
+pub(crate) struct Slow {
     id: u64,
-    unix_seconds: u64,
-    us: u64,
-    args: Vec<Vec<u8>>,
-    addr: String,
+    pub(crate) unix_seconds: u64,
+    pub(crate) us: u64,
+    pub(crate) args: Vec<Vec<u8>>,
+    pub(crate) addr: String,
     client_name: String,
 }
 
@@ -110,6 +110,16 @@ pub struct Slowlog {
 }
 
 impl Slowlog {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The last so many.
+    pub(crate) fn latest(&self, count: usize) -> impl Iterator<Item = &Slow> {
+        self.entries.iter().take(count)
+    }
+
     /// Adds a command; at most `max_len` stay.
     pub(super) fn add(
         &mut self,

@@ -93,7 +93,7 @@ fn log_in(call: &mut Call<'_, '_>, user: &[u8], password: &[u8]) -> Result<(), C
 }
 
 /// Whether `given` is the secret; takes a time that doesn't depend on the secret.
-fn is_same(secret: &[u8], given: &[u8]) -> bool {
+pub(crate) fn is_same(secret: &[u8], given: &[u8]) -> bool {
     let mut difference = secret.len() ^ given.len();
     for (at, byte) in given.iter().enumerate() {
         difference |= usize::from(byte ^ secret[at % secret.len()]);

@@ -24,7 +24,7 @@ use crate::table::Entry;
 use crate::thread::Thread;
 use crate::tracking::ClientTracking;
 
-pub(crate) use auth::DEFAULT_USER;
+pub(crate) use auth::{DEFAULT_USER, is_same};
 pub(crate) use help::help;
 pub use multi::{Multi, Watch};
 pub(crate) use multi::{OUT_OF_MEMORY, drop_watches, lock_for_exec, queue};

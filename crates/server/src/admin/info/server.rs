@@ -68,6 +68,17 @@ fn listeners(config: &Config, text: &mut Text) {
     if !network.unixsocket.is_empty() {
         all.push(format!("name=unix,bind={}", network.unixsocket));
     }
+    let monitoring = &config.monitoring;
+    if monitoring.admin_port > 0 {
+        let bind = match &monitoring.admin_bind {
+            bind if bind.is_empty() => network.bind.join(",bind="),
+            bind => bind.clone(),
+        };
+        all.push(format!(
+            "name=admin,bind={bind},port={}",
+            monitoring.admin_port
+        ));
+    }
     for (number, listener) in all.iter().enumerate() {
         text.field(&format!("listener{number}"), listener);
     }

@@ -24,21 +24,26 @@ named! {
     }
 }
 
+named! {
+    /// How lines of the log look.
+    LogFormat { Text = "text", Json = "json" }
+}
+
 topic! {
     /// The admin port, HTTP, slow log, latency and log files.
     monitoring: Monitoring, "Monitoring and logs";
 
-    /// Extra port for HTTP and RESP administration.
-    admin_port: u16 = 0, U16, inert();
+    /// Another port, for HTTP (metrics, health, console) and RESP; 0 = none.
+    admin_port: u16 = 0, U16;
 
-    /// Address of the admin port.
-    admin_bind: String = String::new(), Text, inert();
+    /// Address of the admin port; empty = those of `bind`.
+    admin_bind: String = String::new(), Text;
 
     /// No password on the admin port.
-    admin_nopass: bool = false, Yes, inert();
+    admin_nopass: bool = false, Yes;
 
-    /// HTTP console on the main port.
-    primary_port_http_enabled: bool = true, Yes, inert();
+    /// HTTP on the main port as well.
+    primary_port_http_enabled: bool = true, Yes;
 
     /// POST /api.
     expose_http_api: bool = false, Yes, inert();
@@ -70,7 +75,10 @@ topic! {
     latency_monitor_threshold: u64 = 0, N63, redis("latency-monitor-threshold"), runtime();
 
     /// The least urgent level that is logged.
-    loglevel: LogLevel = LogLevel::Notice, OneOf, redis("loglevel"), runtime();
+    loglevel: LogLevel = LogLevel::Notice, OneOf, redis("loglevel", "log-level"), runtime();
+
+    /// How its lines look: as Redis's, or each an object of JSON.
+    log_format: LogFormat = LogFormat::Text, OneOf;
 
     /// File to log to; empty = standard output.
     logfile: String = String::new(), Text, redis("logfile");

@@ -276,6 +276,7 @@ fn nobody() -> Conn {
         laddr: String::new(),
         fd: -1,
         is_unix: true,
+        is_admin: false,
     };
     let info = ClientInfo::new(0, socket, (0, 0), 0);
     Conn::new(ConnId(u32::MAX), Arc::new(info), Session::new(true))
