@@ -764,7 +764,7 @@ impl Txn<'_> {
 
     /// Hands over to the log what there is, with the locks still held. A group isn't torn.
     #[inline(always)]
-    fn hand_over_effects(&mut self) {
+    pub fn hand_over_effects(&mut self) {
         if !self.effects.is_empty() && self.group.is_none() {
             self.effects.join(self.command);
             self.store.log().append(&mut self.effects);
