@@ -473,6 +473,9 @@ impl Txn<'_> {
             self.remove_expired(key, Found { shard, entry });
             return None;
         }
+        if db.dict.members_expire(entry).is_some_and(|at| at <= now_ms) {
+            return self.let_members_expire(key, Found { shard, entry });
+        }
         Some(Found { shard, entry })
     }
 
@@ -760,6 +763,11 @@ impl Txn<'_> {
             self.effects.join(group);
             self.command = self.effects.mark();
         }
+    }
+
+    /// Whether something waits to be handed over.
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
     }
 
     /// Hands over to the log what there is, with the locks still held. A group isn't torn.

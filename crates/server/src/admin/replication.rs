@@ -116,7 +116,7 @@ fn wait_aof(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, C
     }
     // What the client has written before may still be on its way to the log.
     call.txn.hand_over_effects();
-    let lasts = aof.is_on() && aof.lasts();
+    let lasts = aof.is_on() && aof.lasts() && !call.txn.has_effects();
     let timeout_ms = call.args.int(3)? as u64;
     let timeout_ms = (timeout_ms > 0).then_some(timeout_ms);
     let no_key = std::iter::empty();
