@@ -1,4 +1,4 @@
-"""The append-only file: whatever commands were run, in any order, what is read is what there was."""
+"""The append-only file: whatever commands were run in any order, they come back as they were."""
 
 import os
 import random
