@@ -286,3 +286,67 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(feed: &Arc<Feed>, bytes: &[u8]) {
+        Taker(Arc::clone(feed)).take(bytes);
+    }
+
+    #[test]
+    fn what_was_put_in_comes_out_once_and_lasts_when_synced() {
+        let feed = Arc::new(Feed::default());
+        feed.open();
+        put(&feed, b"abc");
+        put(&feed, b"de");
+        assert!(!feed.lasts());
+        let work = feed.work(true, None);
+        assert_eq!((&work.bytes[..], work.is_last), (&b"abcde"[..], false));
+        feed.wrote(5, false);
+        assert!(!feed.lasts() && feed.waiting_bytes() == 0);
+        feed.wrote(0, true);
+        assert!(feed.lasts());
+    }
+
+    #[test]
+    fn a_switch_stands_between_what_came_before_and_after() {
+        let feed = Arc::new(Feed::default());
+        feed.open();
+        put(&feed, b"before");
+        feed.switch(File::open("/dev/null").expect("there"));
+        put(&feed, b"after");
+        let work = feed.work(false, None);
+        assert_eq!(work.bytes, b"beforeafter");
+        assert_eq!(work.next.map(|(at, _)| at), Some(6));
+        assert!(feed.is_switching());
+        feed.switched();
+        assert!(!feed.is_switching());
+    }
+
+    #[test]
+    fn closing_waits_for_the_writer() {
+        let feed = Arc::new(Feed::default());
+        feed.open();
+        put(&feed, b"last");
+        let writer = {
+            let feed = Arc::clone(&feed);
+            std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                loop {
+                    let work = feed.work(false, None);
+                    bytes.extend(work.bytes);
+                    if work.is_last {
+                        feed.wrote(bytes.len(), true);
+                        feed.ended();
+                        return bytes;
+                    }
+                }
+            })
+        };
+        feed.close();
+        assert!(feed.lasts());
+        assert_eq!(writer.join().expect("no panic"), b"last");
+    }
+}
