@@ -76,6 +76,8 @@ impl Serve for Client {
             }
         }
         stats.changes.add(txn.commit(args.iter()));
+        // What the client is told is in the log before.
+        txn.hand_over_effects();
         self.count(txn.thread(), txn.now_ms, began);
         let message = Message::Served(self.info.token, out);
         self.shared.post(self.info.thread, message);
@@ -107,6 +109,9 @@ pub(crate) fn block(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>, wait
     let at_end = wait.at_end;
     let blocked = Arc::new(Blocked::new(call.txn.db, wait, Box::new(client)));
     call.txn.block(&blocked);
+    if blocked.keys().is_empty() {
+        call.shared.wait_for_log(info, &blocked);
+    }
     info.set_wait(Some(&blocked));
     let clients = &call.shared.shared_stats.blocked_clients;
     clients.fetch_add(1, Ordering::Relaxed);
@@ -150,7 +155,12 @@ impl Thread {
         let Some(mut conn) = self.take(token) else {
             return;
         };
-        self.end_wait(&mut conn);
+        let waiting = self.end_wait(&mut conn);
+        if let Some(waiting) = waiting.filter(|waiting| waiting.blocked.keys().is_empty()) {
+            // Who waited for a key was counted by who served it.
+            let stats = self.stats(&self.shared);
+            stats.by_command[waiting.command].ran(0);
+        }
         if conn.session.reply_mode == ReplyMode::On {
             conn.out.extend_from_slice(reply);
         }
@@ -199,6 +209,11 @@ impl Thread {
                 _ if with_error => reply.error(UNBLOCKED),
                 AtEnd::Null => reply.null(),
                 AtEnd::NullArray => reply.null_array(),
+                AtEnd::Zeros => {
+                    reply.array(2);
+                    reply.int(0);
+                    reply.int(0);
+                }
             }
         }
         self.go_on(conn);

@@ -295,14 +295,19 @@ fn check(
         )));
     }
     let own_flags = script::flags(shared, thread, (entry, args));
-    if shared.slow_path.has(Reason::SaveFailed) && own_flags & flags::WRITE != 0 {
-        check_saved(thread)?;
-    }
-    if shared.slow_path.has(Reason::AppendFailed) && own_flags & flags::WRITE != 0 {
-        return Err(append_failed(shared));
-    }
     let queued = session.multi.as_ref().filter(|_| entry.spec.name == "exec");
     let flags = own_flags | queued.map_or(0, |multi| multi.flags);
+    if flags & flags::WRITE != 0
+        && let Err(error) = check_disk(shared, thread)
+    {
+        let Some(text) = queued.map(|_| error.text()) else {
+            return Err(error);
+        };
+        conn.session.multi = None;
+        return Err(CommandError::Made(format!(
+            "EXECABORT Transaction discarded because of: {text}"
+        )));
+    }
     if session.has(flag::MONITOR) {
         // As in Redis, where monitors are a kind of replica; so they don't wait below, either.
         if flags & (flags::WRITE | flags::READONLY | flags::MAY_REPLICATE) != 0 {
@@ -321,7 +326,19 @@ fn check(
     Ok(Verdict::Run)
 }
 
-/// Writes wait until snapshots can be saved again: as in Redis, since nobody reads logs.
+/// Writes wait until the disk takes them again: as in Redis, since nobody reads logs.
+pub(crate) fn check_disk(shared: &Shared, thread: &Thread) -> Result<(), CommandError> {
+    if shared.slow_path.has(Reason::SaveFailed) {
+        check_saved(thread)?;
+    }
+    if shared.slow_path.has(Reason::AppendFailed) {
+        let error = shared.persistence.aof.feed().error().unwrap_or_default();
+        let text = format!("MISCONF Errors writing to the AOF file: {error}");
+        return Err(CommandError::Made(text));
+    }
+    Ok(())
+}
+
 fn check_saved(thread: &Thread) -> Result<(), CommandError> {
     let settings = &thread.config.persistence;
     if settings.save.is_empty() || !settings.stop_writes_on_bgsave_error {
@@ -334,11 +351,6 @@ fn check_saved(thread: &Thread) -> Result<(), CommandError> {
          (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the \
          RDB error.",
     ))
-}
-
-fn append_failed(shared: &Shared) -> CommandError {
-    let error = shared.persistence.aof.feed().error().unwrap_or_default();
-    CommandError::Made(format!("MISCONF Errors writing to the AOF file: {error}"))
 }
 
 /// What may run while a script takes long.

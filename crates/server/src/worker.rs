@@ -213,9 +213,6 @@ where
             // Own clients hear with this tick's replies, behind them.
             self.read_mail();
         }
-        let thread = &self.core.thread;
-        let policy = thread.config.persistence.appendfsync;
-        thread.shared.persistence.aof.end_tick(policy);
         self.flush();
         // What ran meanwhile may have changed keys as well.
         self.core.thread.tell_of_changes();
@@ -427,8 +424,11 @@ where
         thread.look_at_the_silent(hz as usize);
     }
 
-    /// Sends what the tick's commands have answered.
+    /// Sends what the tick's commands have answered, once what is promised to last does.
     fn flush(&mut self) {
+        let thread = &self.core.thread;
+        let policy = thread.config.persistence.appendfsync;
+        thread.shared.persistence.aof.end_tick(policy);
         let mut dirty = std::mem::take(&mut self.core.thread.dirty);
         for id in dirty.drain(..) {
             self.flush_one(id);

@@ -33,6 +33,8 @@ pub enum AtEnd {
     Null,
     /// Null, where an array was asked for.
     NullArray,
+    /// Two zeros, where it was asked how many have what was written.
+    Zeros,
 }
 
 /// How an attempt to serve a client ended.
@@ -88,6 +90,11 @@ impl Blocked {
     /// [`Txn::unblock`], or until they are met there.
     pub fn end(&self) -> bool {
         std::mem::replace(&mut self.lock(), false)
+    }
+
+    /// Whether it still waits.
+    pub fn is_waiting(&self) -> bool {
+        *self.lock()
     }
 
     /// The database it waits in.

@@ -22,6 +22,7 @@ use crate::store::Store;
 use crate::sync::Waiter;
 
 mod collections;
+mod effects;
 mod family;
 mod suspend;
 mod waiting;
@@ -473,6 +474,9 @@ impl Txn<'_> {
             self.remove_expired(key, Found { shard, entry });
             return None;
         }
+        if db.dict.members_expire(entry).is_some_and(|at| at <= now_ms) {
+            return self.let_members_expire(key, Found { shard, entry });
+        }
         Some(Found { shard, entry })
     }
 
@@ -639,7 +643,7 @@ impl Txn<'_> {
     }
 }
 
-/// Effects.
+/// Who is told of changes.
 impl Txn<'_> {
     /// Notes that a command has changed `key`: for watchers, the log and notifications.
     #[inline(always)]
@@ -699,76 +703,6 @@ impl Txn<'_> {
         Author {
             thread: self.thread,
             client,
-        }
-    }
-
-    /// Whether effects are recorded: only then [`Txn::replay_as`] is worth calling.
-    #[inline(always)]
-    pub fn is_logged(&self) -> bool {
-        self.store.log().is_read()
-    }
-
-    /// Records a command that repeats what the current one did, instead of the current one itself:
-    /// for relative times, random choices and conditions. May be called several times.
-    pub fn replay_as(&mut self, args: &[&[u8]]) {
-        self.told.get_or_insert(self.effects.mark());
-        self.record(args);
-    }
-
-    /// Records an effect beside that of the current command.
-    pub(crate) fn record(&mut self, args: &[&[u8]]) {
-        if self.is_logged() {
-            self.effects.push(self.db, args.iter().copied());
-        }
-    }
-
-    /// Ends a command: notes its effects for the log. Returns how many changes it made.
-    #[inline(always)]
-    pub fn commit<'k>(&mut self, args: impl ExactSizeIterator<Item = &'k [u8]>) -> u64 {
-        let dirty = std::mem::take(&mut self.dirty);
-        let told = self.told.take();
-        if std::mem::take(&mut self.flushed) {
-            let author = self.author(self.client);
-            self.store.observers().all_invalidated(author);
-        }
-        if self.is_logged() {
-            match told {
-                None if dirty > 0 => self.effects.push(self.db, args),
-                Some(mark) if dirty == 0 => self.effects.truncate(mark),
-                _ => {}
-            }
-            self.end_command();
-        }
-        dirty
-    }
-
-    fn end_command(&mut self) {
-        if self.group.is_none() {
-            self.effects.join(self.command);
-            self.command = self.effects.mark();
-        }
-    }
-
-    /// From here on the effects of all commands are one transaction of the log.
-    pub fn begin_group(&mut self) {
-        self.group = Some(self.effects.mark());
-    }
-
-    /// Ends the transaction begun by [`Txn::begin_group`].
-    pub fn end_group(&mut self) {
-        if let Some(group) = self.group.take() {
-            self.effects.join(group);
-            self.command = self.effects.mark();
-        }
-    }
-
-    /// Hands over to the log what there is, with the locks still held. A group isn't torn.
-    #[inline(always)]
-    fn hand_over_effects(&mut self) {
-        if !self.effects.is_empty() && self.group.is_none() {
-            self.effects.join(self.command);
-            self.store.log().append(&mut self.effects);
-            self.command = Mark::default();
         }
     }
 }

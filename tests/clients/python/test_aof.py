@@ -459,7 +459,8 @@ def test_files_of_redis_6_are_one_file(own_server):
     with open(os.path.join(server.dir, "dump.rdb"), "rb") as preamble:
         content = preamble.read()
     os.remove(os.path.join(server.dir, "dump.rdb"))
-    commands = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n#TS:1234\r\n*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"
+    commands = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n#TS:1234\r\n"
+    commands += b"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"
     with open(os.path.join(server.dir, "appendonly.aof"), "wb") as file:
         file.write(content + commands)
     server.options["appendonly"] = "yes"

@@ -192,6 +192,26 @@ mod tests {
     }
 
     #[test]
+    fn the_log_has_what_expired_before_what_takes_it_for_gone() {
+        let mut fixture = Fixture::logged();
+        fixture.check(&[
+            ("HSET a f 1 g 2", ":2\r\n"),
+            ("HPEXPIRE a 5 FIELDS 1 f", "*1\r\n:1\r\n"),
+            ("SADDEX s 1 m", ":1\r\n"),
+        ]);
+        fixture.effects();
+        fixture.now_ms += 1000;
+        fixture.check(&[
+            ("HSETNX a f 3", ":1\r\n"),
+            ("SADD s m", ":1\r\n"),
+            ("HGET a f", "$1\r\n3\r\n"),
+        ]);
+        let expected = ["HDEL a f", "HSETNX a f 3", "SREM s m", "SADD s m"];
+        // Each pair is one transaction.
+        assert_eq!(fixture.effects(), expected);
+    }
+
+    #[test]
     fn conditions() {
         Fixture::new().check(&[
             ("HSET a f 1 g 2", ":2\r\n"),

@@ -57,6 +57,12 @@ impl Dict {
         }
         let entry = self.find_hash(KeyHash(hash));
         let entry = entry.expect("a registered key is in the table");
+        Some(self.remove_expired_members_of(entry, now_ms))
+    }
+
+    /// As [`Dict::remove_expired_members`], of a certain key that has such.
+    pub fn remove_expired_members_of(&mut self, entry: Entry, now_ms: u64) -> ExpiredMembers {
+        let before = self.first_expiry(entry);
         let key = self.record(entry).key().to_vec();
         let mut gone = ExpiredMembers {
             key,
@@ -74,13 +80,13 @@ impl Dict {
                 hash.remove_expired(now_ms, |field| gone.members.push(field.to_vec()));
                 hash.is_spent()
             }
-            _ => return Some(self.remove_expired_fields(entry, now_ms, gone)),
+            _ => return self.remove_expired_fields(entry, now_ms, gone),
         };
-        self.members_changed(entry, Some(at));
+        self.members_changed(entry, before);
         if spent {
             gone.emptied = Some(self.remove(entry));
         }
-        Some(gone)
+        gone
     }
 
     /// The same in a packed hash.

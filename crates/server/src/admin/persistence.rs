@@ -9,6 +9,7 @@ use protocol::Reply;
 use super::plain;
 use crate::persistence::{Purpose, Refused};
 use crate::session::{Call, Outcome, SessionCommand};
+use crate::shared::Shared;
 
 /// What all of them have in common.
 const fn spec(name: &'static str) -> Spec {
@@ -20,6 +21,10 @@ const fn spec(name: &'static str) -> Spec {
 }
 
 const BUSY: CommandError = CommandError::Text("ERR Background save already in progress");
+const REWRITING: CommandError = CommandError::Text(
+    "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in \
+     order to schedule a BGSAVE whenever possible.",
+);
 
 /// SAVE
 pub(super) const SAVE: SessionCommand = plain(
@@ -72,6 +77,10 @@ pub(super) const LASTSAVE: SessionCommand = plain(
 
 fn save(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     let shared = Arc::clone(&call.thread.shared);
+    if is_rewriting(&shared) {
+        call.txn.finish_snapshot();
+        shared.persistence.wait();
+    }
     if shared.save(call.txn).map_err(text_of)? {
         reply.ok();
         return Ok(Outcome::Done);
@@ -84,7 +93,11 @@ fn bgsave(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Com
         return Err(CommandError::Syntax);
     }
     let shared = Arc::clone(&call.thread.shared);
-    if call.conn.session.in_exec {
+    let is_rewriting = is_rewriting(&shared);
+    if is_rewriting && call.args.len() == 1 {
+        return Err(REWRITING);
+    }
+    if is_rewriting || call.conn.session.in_exec {
         shared.persistence.schedule();
         reply.simple("Background saving scheduled");
         return Ok(Outcome::Done);
@@ -96,11 +109,7 @@ fn bgsave(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Com
 
 fn rewrite_aof(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     let shared = Arc::clone(&call.thread.shared);
-    let current = shared.persistence.state().current;
-    if current
-        .as_ref()
-        .is_some_and(|it| it.purpose == Purpose::Base)
-    {
+    if is_rewriting(&shared) {
         return Err(CommandError::Text(
             "ERR Background append only file rewriting already in progress",
         ));
@@ -110,7 +119,8 @@ fn rewrite_aof(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome
             "ERR there is no append-only file to rewrite: appendonly is no",
         ));
     }
-    if current.is_some() || call.conn.session.in_exec {
+    let is_busy = shared.persistence.is_saving() || shared.persistence.aof.feed().is_switching();
+    if is_busy || call.conn.session.in_exec {
         shared.persistence.aof.schedule();
         reply.simple("Background append only file rewriting scheduled");
         return Ok(Outcome::Done);
@@ -123,6 +133,11 @@ fn rewrite_aof(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome
     })?;
     reply.simple("Background append only file rewriting started");
     Ok(Outcome::Done)
+}
+
+fn is_rewriting(shared: &Shared) -> bool {
+    let state = shared.persistence.state();
+    state.current_of(Purpose::Base).is_some()
 }
 
 fn text_of(refused: Refused) -> CommandError {

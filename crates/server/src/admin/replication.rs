@@ -3,6 +3,7 @@
 use commands::spec::{Group, flags};
 use commands::{CommandError, Spec};
 use protocol::{Reply, number};
+use store::{AtEnd, Served};
 
 use super::plain;
 use crate::session::{Call, Outcome, SessionCommand};
@@ -32,6 +33,8 @@ pub(super) const WAITAOF: SessionCommand = plain(
         summary: "Blocks until the writes of this connection are on disk, here and on replicas.",
         syntax: "numlocal numreplicas timeout",
         name: "waitaof",
+        // It waits for the log, and so for no key.
+        serve: Some(|_, _, _, _| Ok(Served::No)),
         ..WAIT.spec
     },
     wait_aof,
@@ -111,13 +114,17 @@ fn wait_aof(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, C
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
-    if local > 0 {
-        // What the client has written before goes to the log with the locks.
-        call.txn.release();
-        aof.feed().wait_until_it_lasts();
+    // What the client has written before may still be on its way to the log.
+    call.txn.hand_over_effects();
+    let lasts = aof.is_on() && aof.lasts() && !call.txn.has_effects();
+    let timeout_ms = call.args.int(3)? as u64;
+    let timeout_ms = (timeout_ms > 0).then_some(timeout_ms);
+    let no_key = std::iter::empty();
+    if local > 0 && !lasts && call.txn.wait_for(no_key, timeout_ms, AtEnd::Zeros) {
+        return Ok(Outcome::Block);
     }
     reply.array(2);
-    reply.int(i64::from(aof.is_on() && aof.feed().lasts()));
+    reply.int(i64::from(lasts));
     reply.int(0);
     Ok(Outcome::Done)
 }

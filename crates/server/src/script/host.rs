@@ -169,6 +169,9 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
                 "ERR Write commands are not allowed from read-only scripts.",
             ));
         }
+        if entry.is_write() && self.call.shared.slow_path.is_on() && !self.state.has_written {
+            dispatch::check_disk(self.call.shared, self.call.thread)?;
+        }
         if entry.spec.has(flags::DENYOOM) && !self.may_take_memory() {
             return Err(OUT_OF_MEMORY_IN_SCRIPT);
         }

@@ -120,7 +120,9 @@ impl Txn<'_> {
     ) {
         let interest = self.store.observers().interest();
         if !interest.is_none() {
-            self.tell(interest, key, "hexpired");
+            if command != b"SREM" {
+                self.tell(interest, key, "hexpired");
+            }
             if is_spent {
                 self.notify(key, "del");
             }
@@ -129,6 +131,39 @@ impl Txn<'_> {
         stats.expired_members.add(members.len() as u64);
         if self.is_logged() {
             self.record(&[&[command, key], members].concat());
+        }
+    }
+
+    /// Removes the members of a key that are due. Only for the log, whose readers don't know the
+    /// time: a command that takes such a member for gone would do something else there.
+    #[cold]
+    pub(super) fn let_members_expire(&mut self, key: &[u8], mut found: Found) -> Option<Found> {
+        if self.keeps_expired || !self.is_logged() {
+            return Some(found);
+        }
+        let now_ms = self.now_ms;
+        loop {
+            let dict = &mut self.part_to_change(found).dict;
+            let gone = dict.remove_expired_members_of(found.entry, now_ms);
+            let (hash, is_spent) = (self.store.hash(key), gone.emptied.is_some());
+            let command: &[u8] = if gone.is_set { b"SREM" } else { b"HDEL" };
+            let members: Vec<_> = gone.members.iter().map(Vec::as_slice).collect();
+            if !members.is_empty() {
+                self.part(found.shard).touch_watchers(key);
+                self.members_expired(command, key, &members, is_spent);
+            }
+            if let Some(value) = gone.emptied {
+                self.store.dispose(value);
+                return None;
+            }
+            let dict = &self.part(found.shard).dict;
+            found.entry = dict.find(hash, key)?;
+            if dict
+                .members_expire(found.entry)
+                .is_none_or(|at| at > now_ms)
+            {
+                return Some(found);
+            }
         }
     }
 

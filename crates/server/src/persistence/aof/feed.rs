@@ -4,7 +4,9 @@ use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use store::LogReader;
+use store::{Blocked, LogReader};
+
+use crate::clients::ClientInfo;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ struct State {
     bytes: Vec<u8>,
     /// Where in `bytes` the next file begins.
     next: Option<(usize, File)>,
+    /// The writer hasn't begun that file yet.
+    is_switching: bool,
     /// Bytes that were ever put in, written, and made to last.
     taken: u64,
     written: u64,
@@ -30,8 +34,21 @@ struct State {
     /// Somebody waits for what was taken to last.
     is_awaited: bool,
     is_closing: bool,
+    /// There is a writer, which may still be at work.
+    has_writer: bool,
+    /// Clients that wait for what they have written to last.
+    waits: Vec<LogWait>,
     /// Why the last attempt to write failed.
     error: Option<String>,
+}
+
+/// A client of WAITAOF.
+#[derive(Debug)]
+pub(super) struct LogWait {
+    /// It waits for so many bytes that were ever put in.
+    target: u64,
+    pub(super) client: Arc<ClientInfo>,
+    pub(super) blocked: Arc<Blocked>,
 }
 
 /// What the writer is to do.
@@ -71,14 +88,20 @@ impl LogReader for Taker {
 
 /// For data threads.
 impl Feed {
-    /// From here on goes into another file.
+    /// From here on goes into another file. The writer has begun the one before.
     pub(super) fn switch(&self, file: File) {
         let mut state = self.lock();
+        assert!(!state.is_switching, "what goes between them would be lost");
         let at = state.bytes.len();
-        // If the writer hasn't begun the one before, that stays empty.
         state.next = Some((at, file));
+        state.is_switching = true;
         state.is_idle = false;
         self.work.notify_one();
+    }
+
+    /// Whether the writer has yet to begin another file.
+    pub(crate) fn is_switching(&self) -> bool {
+        self.lock().is_switching
     }
 
     /// Returns when all that was taken lasts, or can't be written.
@@ -106,6 +129,34 @@ impl Feed {
         state.synced >= state.taken
     }
 
+    /// Adds a client that waits for all that was taken to last.
+    pub(super) fn add_wait(&self, client: Arc<ClientInfo>, blocked: Arc<Blocked>) {
+        let mut state = self.lock();
+        // Others may be out of time meanwhile.
+        state.waits.retain(|wait| wait.blocked.is_waiting());
+        let target = state.taken;
+        state.waits.push(LogWait {
+            target,
+            client,
+            blocked,
+        });
+        state.is_awaited = true;
+        self.work.notify_one();
+    }
+
+    /// Whether any client waits.
+    pub(super) fn has_waits(&self) -> bool {
+        !self.lock().waits.is_empty()
+    }
+
+    /// The clients that need wait no longer; all of them if there is nothing to wait for.
+    pub(super) fn take_waits(&self, all: bool) -> Vec<LogWait> {
+        let mut state = self.lock();
+        let synced = state.synced;
+        let is_over = |wait: &mut LogWait| all || wait.target <= synced;
+        state.waits.extract_if(.., is_over).collect()
+    }
+
     /// Why nothing can be written, if so.
     pub(crate) fn error(&self) -> Option<String> {
         self.lock().error.clone()
@@ -116,10 +167,14 @@ impl Feed {
         self.lock().bytes.len()
     }
 
-    /// Has the writer end when it has written everything.
+    /// Has the writer end when it has written everything, or can't. Returns when it has.
     pub(super) fn close(&self) {
-        self.lock().is_closing = true;
+        let mut state = self.lock();
+        state.is_closing = true;
         self.work.notify_one();
+        while state.has_writer {
+            state = self.done.wait(state).expect(NO_PANIC);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -136,6 +191,8 @@ impl Feed {
             taken: state.taken,
             written: state.taken,
             synced: state.taken,
+            has_writer: true,
+            waits: std::mem::take(&mut state.waits),
             ..State::default()
         };
     }
@@ -189,6 +246,19 @@ impl Feed {
         self.done.notify_all();
     }
 
+    /// Another file was begun.
+    pub(super) fn switched(&self) {
+        self.lock().is_switching = false;
+    }
+
+    /// The writer ends.
+    pub(super) fn ended(&self) {
+        let mut state = self.lock();
+        state.has_writer = false;
+        state.error = None;
+        self.done.notify_all();
+    }
+
     /// Nothing can be written at the moment. Returns after a while, or when the writer is to end.
     pub(super) fn failed(&self, error: String, pause: Duration) -> bool {
         let mut state = self.lock();
@@ -214,5 +284,69 @@ impl State {
             is_awaited: std::mem::take(&mut self.is_awaited),
             is_last: self.is_closing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(feed: &Arc<Feed>, bytes: &[u8]) {
+        Taker(Arc::clone(feed)).take(bytes);
+    }
+
+    #[test]
+    fn what_was_put_in_comes_out_once_and_lasts_when_synced() {
+        let feed = Arc::new(Feed::default());
+        feed.open();
+        put(&feed, b"abc");
+        put(&feed, b"de");
+        assert!(!feed.lasts());
+        let work = feed.work(true, None);
+        assert_eq!((&work.bytes[..], work.is_last), (&b"abcde"[..], false));
+        feed.wrote(5, false);
+        assert!(!feed.lasts() && feed.waiting_bytes() == 0);
+        feed.wrote(0, true);
+        assert!(feed.lasts());
+    }
+
+    #[test]
+    fn a_switch_stands_between_what_came_before_and_after() {
+        let feed = Arc::new(Feed::default());
+        feed.open();
+        put(&feed, b"before");
+        feed.switch(File::open("/dev/null").expect("there"));
+        put(&feed, b"after");
+        let work = feed.work(false, None);
+        assert_eq!(work.bytes, b"beforeafter");
+        assert_eq!(work.next.map(|(at, _)| at), Some(6));
+        assert!(feed.is_switching());
+        feed.switched();
+        assert!(!feed.is_switching());
+    }
+
+    #[test]
+    fn closing_waits_for_the_writer() {
+        let feed = Arc::new(Feed::default());
+        feed.open();
+        put(&feed, b"last");
+        let writer = {
+            let feed = Arc::clone(&feed);
+            std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                loop {
+                    let work = feed.work(false, None);
+                    bytes.extend(work.bytes);
+                    if work.is_last {
+                        feed.wrote(bytes.len(), true);
+                        feed.ended();
+                        return bytes;
+                    }
+                }
+            })
+        };
+        feed.close();
+        assert!(feed.lasts());
+        assert_eq!(writer.join().expect("no panic"), b"last");
     }
 }

@@ -17,15 +17,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use store::Txn;
+use store::{Blocked, Txn};
 
 use self::feed::{Feed, Taker};
 use self::manifest::{Manifest, Part, Place};
 use self::writer::Writer;
 use super::{Purpose, Refused, folder};
+use crate::clients::ClientInfo;
 use crate::flags::Config;
 use crate::flags::values::AppendFsync;
 use crate::log::{say, warn};
+use crate::message::Message;
 use crate::shared::Shared;
 
 pub(crate) use replay::Replay;
@@ -34,6 +36,10 @@ pub(crate) use replay::Replay;
 const READER: u32 = 1;
 /// After a rewrite that has failed the next one isn't tried at once.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// The replies of WAITAOF.
+const IT_LASTS: &[u8] = b"*2\r\n:1\r\n:0\r\n";
+const IT_IS_OFF: &[u8] = b"-ERR WAITAOF cannot be used when numlocal is set but appendonly is \
+    disabled.\r\n";
 const NO_PANIC: &str = "never held across a panic";
 
 /// See the module.
@@ -55,6 +61,9 @@ pub(crate) struct State {
     manifest: Manifest,
     /// The increment that goes with a base that isn't whole yet.
     first: Option<Part>,
+    /// Whether the manifest's base is one that the increments go with. It isn't when this was
+    /// turned off meanwhile, until the new base is whole.
+    is_complete: bool,
     /// Bytes of all files but the increment that is being written.
     other_size: u64,
     /// All of them, when the base was new.
@@ -74,11 +83,6 @@ impl State {
     /// Whether the last rewrite was completed.
     pub(crate) fn is_ok(&self) -> bool {
         self.failed.is_none()
-    }
-
-    /// Whether there is a base on disk that the increments go with.
-    fn is_complete(&self) -> bool {
-        self.manifest.base.is_some()
     }
 }
 
@@ -108,6 +112,11 @@ impl Aof {
     /// Bytes of all its files.
     pub(crate) fn size(&self) -> u64 {
         self.lock().other_size + self.size.load(Ordering::Relaxed)
+    }
+
+    /// Whether everything that was logged lasts, beside a base that goes with it.
+    pub(crate) fn lasts(&self) -> bool {
+        self.lock().is_complete && self.feed.lasts()
     }
 
     fn note_size(&self, bytes: u64) {
@@ -157,11 +166,14 @@ impl Shared {
         };
         place.remove_history(&mut manifest);
         let mut paths = Vec::new();
-        for part in manifest.base.iter().chain(&manifest.increments) {
-            paths.push((place.folder.join(&part.name), false));
-        }
-        if let (Some(last), false) = (paths.last_mut(), manifest.increments.is_empty()) {
-            last.1 = may_be_torn;
+        let path_of = |part: &Part| place.folder.join(&part.name);
+        let increments: Vec<_> = manifest.increments.iter().map(path_of).collect();
+        // An increment is begun when the one before lasts: it is still empty if that is torn.
+        let is_begun = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.len() > 0);
+        let last = increments.iter().rposition(is_begun);
+        paths.extend(manifest.base.iter().map(|part| (path_of(part), false)));
+        for (number, path) in increments.into_iter().enumerate() {
+            paths.push((path, may_be_torn && last.is_none_or(|last| last <= number)));
         }
         Ok(Some(Files { paths }))
     }
@@ -177,7 +189,7 @@ impl Shared {
                 .map_err(|refused| io::Error::other(format!("{refused:?}")))?;
             txn.finish_snapshot();
             self.persistence.wait();
-            let is_complete = self.persistence.aof.lock().is_complete();
+            let is_complete = self.persistence.aof.lock().is_complete;
             let text = "the append-only file can't be begun, see above";
             return is_complete.then_some(()).ok_or(io::Error::other(text));
         };
@@ -197,6 +209,7 @@ impl Shared {
         state.other_size = total - file.metadata()?.len();
         state.base_size = total;
         (state.place, state.manifest) = (Some(place), manifest);
+        state.is_complete = true;
         drop(state);
         self.attach_aof(file)
     }
@@ -214,7 +227,7 @@ impl Shared {
     /// Turns it on, or rewrites it: a new base is begun, and an increment that goes with it.
     /// Everything is locked.
     pub(crate) fn begin_aof(self: &Arc<Self>, txn: &mut Txn<'_>) -> Result<(), Refused> {
-        if self.persistence.is_saving() {
+        if self.persistence.is_saving() || self.persistence.aof.feed.is_switching() {
             return Err(Refused::Busy);
         }
         let begun = self.begin_increment();
@@ -243,6 +256,7 @@ impl Shared {
         if !aof.is_on() {
             // What there is from before holds until the new base is whole.
             state.manifest = place.read()?.unwrap_or_default();
+            state.is_complete = false;
         }
         let mut manifest = state.manifest.clone();
         let part = manifest.next_increment(&place.name);
@@ -250,7 +264,7 @@ impl Shared {
         let _ = fs::remove_file(place.folder.join(&part.name));
         let file = open(&place, &part)?;
         let base = place.folder.join(manifest.next_base(&place.name).name);
-        if aof.is_on() && state.is_complete() {
+        if aof.is_on() && state.is_complete {
             manifest.increments.push(part.clone());
             place.write(&manifest)?;
             state.manifest = manifest;
@@ -288,6 +302,7 @@ impl Shared {
                 place.write(&manifest)?;
             }
             state.manifest = manifest;
+            state.is_complete = true;
             Ok(bytes)
         });
         state.last_took_s = Some(took.as_secs());
@@ -310,6 +325,8 @@ impl Shared {
                 warn(&format!("can't write {}: {error}", path.display()));
             }
         }
+        drop(state);
+        self.end_log_waits();
     }
 
     /// Turns it off: what is there stays as it is. Everything is locked.
@@ -322,6 +339,32 @@ impl Shared {
         let mut state = aof.lock();
         state.first = None;
         state.is_scheduled = false;
+        drop(state);
+        self.end_log_waits();
+    }
+
+    /// Has a client wait for all that is in the log to last.
+    pub(crate) fn wait_for_log(&self, client: &Arc<ClientInfo>, blocked: &Arc<Blocked>) {
+        let feed = &self.persistence.aof.feed;
+        feed.add_wait(Arc::clone(client), Arc::clone(blocked));
+        // It may have been turned off, or there was nothing left to write.
+        self.end_log_waits();
+    }
+
+    /// Answers clients that need wait no longer.
+    fn end_log_waits(&self) {
+        let aof = &self.persistence.aof;
+        let is_on = aof.is_on();
+        if !aof.feed.has_waits() || is_on && !aof.lock().is_complete {
+            return;
+        }
+        let reply: &[u8] = if is_on { IT_LASTS } else { IT_IS_OFF };
+        for wait in aof.feed.take_waits(!is_on) {
+            if wait.blocked.end() {
+                let message = Message::Served(wait.client.token, reply.to_vec());
+                self.post(wait.client.thread, message);
+            }
+        }
     }
 
     /// Everything that was logged lasts after this, if it can be written.
@@ -341,7 +384,8 @@ impl Shared {
         if config.persistence.appendonly != aof.is_on() {
             return !config.persistence.appendonly || !self.persistence.is_saving();
         }
-        aof.is_on() && !self.persistence.is_saving() && self.wants_rewrite(&config)
+        let is_busy = self.persistence.is_saving() || aof.feed.is_switching();
+        aof.is_on() && !is_busy && self.wants_rewrite(&config)
     }
 
     fn wants_rewrite(&self, config: &Config) -> bool {
@@ -353,7 +397,7 @@ impl Shared {
         if state.failed.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
             return false;
         }
-        if !state.is_complete() {
+        if !state.is_complete {
             return true;
         }
         let growth = size.saturating_sub(state.base_size) * 100 / state.base_size.max(1);

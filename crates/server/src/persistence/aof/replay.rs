@@ -143,7 +143,7 @@ impl Replay {
     }
 
     /// The command at `start` of the buffer, which is whole.
-    fn take<'s>(&mut self, to: To<'_, 's>, start: usize, ranges: &[Arg]) -> io::Result<()> {
+    fn take(&mut self, to: To<'_, '_>, start: usize, ranges: &[Arg]) -> io::Result<()> {
         let buffer = std::mem::take(&mut self.buffer);
         let args = Args::new(&buffer[start..], ranges);
         let at = self.buffer_start + start as u64;
@@ -156,7 +156,7 @@ impl Replay {
         taken.map_err(|what| self.broken_at(at, &what))
     }
 
-    fn take_command<'s>(&mut self, to: To<'_, 's>, at: u64, args: Args<'_>) -> Result<(), String> {
+    fn take_command(&mut self, to: To<'_, '_>, at: u64, args: Args<'_>) -> Result<(), String> {
         if args.is(0, "multi") {
             return match self.open.replace((at, Vec::new())) {
                 Some(_) => Err("MULTI inside MULTI".into()),
@@ -179,11 +179,7 @@ impl Replay {
         Ok(())
     }
 
-    fn run_one<'s>(
-        &mut self,
-        (thread, shared, txn): To<'_, 's>,
-        args: Args<'_>,
-    ) -> Result<(), String> {
+    fn run_one(&mut self, (thread, shared, txn): To<'_, '_>, args: Args<'_>) -> Result<(), String> {
         if args.is(0, "select") {
             let db = args.int(1).ok().and_then(|db| usize::try_from(db).ok());
             let db = db.filter(|&db| db < txn.store().dbnum());
@@ -259,8 +255,8 @@ impl Replay {
 
     fn broken_at(&self, at: u64, what: &str) -> io::Error {
         io::Error::other(format!(
-            "{} is broken at byte {at}: {what}. Nothing was started with half of the data: mend the \
-             file (redis-check-aof --fix), or move it away to go on without",
+            "{} is broken at byte {at}: {what}. Nothing was started with half of the data: mend \
+             the file (redis-check-aof --fix), or move it away to go on without",
             self.path.display()
         ))
     }

@@ -97,11 +97,11 @@ impl Writer {
             work.bytes.drain(..at);
             self.feed.wrote(at, true);
             (self.file, self.len) = (file, 0);
+            self.feed.switched();
         }
         self.write(&work.bytes)?;
         let len = work.bytes.len();
         work.bytes.clear();
-        self.is_unsynced |= len > 0;
         let is_due = match policy {
             AppendFsync::Always => true,
             AppendFsync::EverySecond => self.synced_at.elapsed() >= SYNC_EVERY,
@@ -112,6 +112,7 @@ impl Writer {
         if is_synced {
             self.sync()?;
             self.feed.wrote(0, true);
+            self.shared.end_log_waits();
         }
         Ok(())
     }
@@ -125,6 +126,7 @@ impl Writer {
             self.file.set_len(self.len)?;
             self.is_torn = false;
         }
+        self.is_unsynced = true;
         if let Err(error) = self.file.write_all(bytes) {
             self.is_torn = true;
             return Err(error);
@@ -141,5 +143,12 @@ impl Writer {
         self.is_unsynced = false;
         self.synced_at = Instant::now();
         Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.slow_path.set(Reason::AppendFailed, false);
+        self.feed.ended();
     }
 }
