@@ -46,7 +46,7 @@ pub(crate) struct Mark {
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 /// What a group of usual commands has.
-const USUAL_BYTES: usize = 1 << 10;
+const USUAL_BYTES: usize = 2 << 10;
 /// Enough digits for any length.
 const DIGITS: usize = 20;
 

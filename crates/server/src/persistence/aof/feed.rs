@@ -21,6 +21,8 @@ pub(crate) struct Feed {
 #[derive(Debug, Default)]
 struct State {
     bytes: Vec<u8>,
+    /// Memory for the next ones, once the writer has taken these.
+    spare: Vec<u8>,
     /// Where in `bytes` the next file begins.
     next: Option<(usize, File)>,
     /// The writer hasn't begun that file yet.
@@ -68,6 +70,8 @@ const MUCH: usize = 1 << 20;
 const TOO_MUCH: u64 = 64 << 20;
 /// How long the writer collects what nobody waits for.
 const COLLECT: Duration = Duration::from_millis(2);
+/// A buffer with more memory isn't used again.
+const KEPT: usize = 4 << 20;
 const NO_PANIC: &str = "never held across a panic";
 
 /// Puts the log into the feed.
@@ -246,6 +250,14 @@ impl Feed {
         self.done.notify_all();
     }
 
+    /// Gives back the memory of bytes that were written.
+    pub(super) fn give_back(&self, mut bytes: Vec<u8>) {
+        if bytes.capacity() <= KEPT {
+            bytes.clear();
+            self.lock().spare = bytes;
+        }
+    }
+
     /// Another file was begun.
     pub(super) fn switched(&self) {
         self.lock().is_switching = false;
@@ -279,7 +291,7 @@ impl State {
     fn hand_over(&mut self) -> Work {
         self.is_idle = false;
         Work {
-            bytes: std::mem::take(&mut self.bytes),
+            bytes: std::mem::replace(&mut self.bytes, std::mem::take(&mut self.spare)),
             next: self.next.take(),
             is_awaited: std::mem::take(&mut self.is_awaited),
             is_last: self.is_closing,

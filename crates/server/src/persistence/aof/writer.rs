@@ -84,6 +84,7 @@ impl Writer {
             say("the append-only file can be written again");
             shared.slow_path.set(Reason::AppendFailed, false);
         }
+        self.feed.give_back(work.bytes);
         true
     }
 
