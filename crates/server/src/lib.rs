@@ -11,6 +11,7 @@ mod calendar;
 pub mod clients;
 pub mod conn;
 pub mod dispatch;
+mod eviction;
 pub mod flags;
 pub mod identity;
 mod limits;

@@ -31,11 +31,11 @@ topic! {
 
     /// Keys looked at for each one evicted.
     maxmemory_samples: u32 = 5, Int(1, i32::MAX as i64),
-        redis("maxmemory-samples"), runtime(), inert();
+        redis("maxmemory-samples"), runtime();
 
     /// How much latency eviction may cost.
     maxmemory_eviction_tenacity: u32 = 10, Int(0, 100),
-        redis("maxmemory-eviction-tenacity"), runtime(), inert();
+        redis("maxmemory-eviction-tenacity"), runtime();
 
     /// Evict instead of refusing writes when near the cap.
     cache_mode: bool = false, Yes, inert();
