@@ -14,6 +14,8 @@
 //!
 //! No `unsafe`: a stale handle is a bug that reads another record's bytes, never foreign memory.
 
+use crate::spare::Spare;
+
 const SLOT_BITS: u32 = 12;
 const SLOTS_MAX: usize = 1 << SLOT_BITS;
 const SLABS_MAX: usize = 1 << (32 - SLOT_BITS);
@@ -92,6 +94,7 @@ pub struct Arena {
     unused_numbers: Vec<u32>,
     /// Up to the largest class that was used, so that a small arena costs little.
     classes: Vec<Class>,
+    spare: Spare,
 }
 
 /// The class of blocks that hold `len` bytes, or `ALONE`.
@@ -167,6 +170,7 @@ impl Arena {
         let was_full = state.is_full();
         state.live -= 1;
         let (live, next) = (state.live, state.free);
+        self.spare.add(i64::from(self.slabs[number].slot_bytes));
         state.free = handle.slot() as u16;
         self.bytes_mut(handle)[..2].copy_from_slice(&next.to_le_bytes());
         if was_full {
@@ -209,12 +213,18 @@ impl Arena {
         self.slabs.iter().map(|slab| slab.bytes.len()).sum()
     }
 
+    /// Bytes of slabs that no block uses. O(1).
+    pub fn spare_bytes(&self) -> usize {
+        self.spare.bytes()
+    }
+
     /// How many allocations its blocks lie in. O(1).
     pub fn slab_count(&self) -> usize {
         self.slabs.len() - self.unused_numbers.len()
     }
 
     fn take_slot(&mut self, number: usize) -> Handle {
+        self.spare.add(-i64::from(self.slabs[number].slot_bytes));
         let state = &mut self.states[number];
         let slot = if state.free == NO_SLOT {
             state.fresh += 1;
@@ -276,6 +286,7 @@ impl Arena {
         };
         if class != ALONE {
             self.classes[class as usize].bytes += slot_bytes * slots;
+            self.spare.add((slot_bytes * (slots - 1)) as i64);
             if slots > 1 {
                 self.list_with_room(number);
             }
@@ -288,6 +299,7 @@ impl Arena {
         let bytes = std::mem::take(&mut self.slabs[number].bytes);
         if class != ALONE {
             self.classes[class as usize].bytes -= bytes.len();
+            self.spare.add(-(bytes.len() as i64));
         }
         self.unused_numbers.push(number as u32);
     }

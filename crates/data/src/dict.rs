@@ -393,6 +393,13 @@ impl Dict {
         Some(Record(self.arena.bytes(handle)))
     }
 
+    /// Visits up to `most` records with an expiry, from a place that `random` chooses on.
+    pub fn sample_expiring(&self, random: u64, most: usize, mut visit: impl FnMut(Record<'_>)) {
+        self.table.sample_expiring(random, most, |handle| {
+            visit(Record(self.arena.bytes(handle)));
+        });
+    }
+
     /// How many parts [`Dict::remove_expired`] divides the dictionary into.
     pub fn parts(&self) -> usize {
         self.table.segment_count()

@@ -416,6 +416,27 @@ impl Table {
         (bucket.tags[slot % SLOTS] != 0).then(|| Handle(bucket.handles[slot % SLOTS]))
     }
 
+    /// Visits up to `most` entries with an expiry, from a place that `random` chooses on.
+    pub fn sample_expiring(&self, random: u64, most: usize, mut visit: impl FnMut(Handle)) {
+        let (high, low) = ((random >> 32) as usize, random as u32 as usize);
+        let count = self.segments.len();
+        let segments = (0..count).map(|number| &self.segments[(high % count + number) % count]);
+        let mut left = most;
+        for segment in segments.filter(|segment| segment.next_expiry != NO_EXPIRY) {
+            let count = segment.buckets.len();
+            for number in 0..count {
+                let bucket = &segment.buckets[(low % count + number) % count];
+                for slot in Bits(u32::from(bucket.expiring)).take(left) {
+                    visit(Handle(bucket.handles[slot]));
+                    left -= 1;
+                }
+                if left == 0 {
+                    return;
+                }
+            }
+        }
+    }
+
     /// The next entry in table order from `position` on, for when sampling keeps missing.
     pub fn any_from(&self, position: u64, records: &impl Records) -> Option<Handle> {
         let mut found = None;

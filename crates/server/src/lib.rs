@@ -12,6 +12,7 @@ pub mod clients;
 pub mod conn;
 mod control;
 pub mod dispatch;
+mod eviction;
 pub mod flags;
 pub mod identity;
 mod limits;

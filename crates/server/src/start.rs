@@ -35,6 +35,7 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
     refuse_what_would_be_unsafe(&loaded)?;
     refuse_clusters(&loaded.config)?;
     let machine = Machine::look();
+    limit_memory(&mut loaded, &machine);
     allow_open_files(&mut loaded.config.network);
     make_room_for_files(loaded.config.network.maxclients);
     let threads = machine.thread_count(loaded.config.process.proactor_threads);
@@ -71,6 +72,14 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
     served
 }
 
+/// Unless it was told otherwise the server keeps to a share of the memory that there is, and refuses
+/// writes instead of being killed. `--maxmemory=0` lets it take all, as in a redis.conf.
+fn limit_memory(loaded: &mut Loaded, machine: &Machine) {
+    if !loaded.has_memory_limit {
+        loaded.config.memory.maxmemory = machine.memory / 100 * DEFAULT_LIMIT_PERCENT;
+    }
+}
+
 /// Refuses settings that keep strangers out and aren't there yet: to go on without them would let
 /// strangers in.
 fn refuse_what_would_be_unsafe(loaded: &Loaded) -> io::Result<()> {
@@ -104,6 +113,8 @@ fn refuse_clusters(config: &Config) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, text))
 }
 
+/// Of the memory of container or machine.
+const DEFAULT_LIMIT_PERCENT: u64 = 80;
 /// In a box smaller than this a huge page is too coarse a unit of memory.
 const HUGE_PAGES_FROM: u64 = 1 << 30;
 

@@ -16,7 +16,6 @@ use crate::control;
 use crate::dispatch::{self, Flow};
 use crate::flags::Config;
 use crate::limits::OUTPUT_PAUSE;
-use crate::memory;
 use crate::pubsub::Subscribers;
 use crate::script::{Aside, PutOff, ThreadScripts};
 use crate::session::{self, Session};
@@ -132,14 +131,6 @@ impl Thread {
         self.config = self.shared.config();
         self.observe_ns = admin::threshold_ns(&self.config);
         self.look_at_memory();
-    }
-
-    /// Looks whether more memory is used than `maxmemory` allows.
-    #[inline]
-    pub(crate) fn look_at_memory(&mut self) -> bool {
-        let limit = self.config.memory.maxmemory;
-        self.is_full = limit > 0 && memory::used() > limit;
-        self.is_full
     }
 
     /// A connection was taken over; false if there are too many.
@@ -417,12 +408,14 @@ impl Thread {
         out: &mut Vec<u8>,
     ) -> usize {
         let is_inside = self.aside.is_none() && !self.is_outside;
+        if self.look_at_memory() && is_inside {
+            self.make_room();
+        }
         let may_lock = conn.session.is_plain() && is_inside;
         if may_lock && batch.prefetch(shared, conn, txn, input).is_err() {
             conn.state = State::Parked;
             return 0;
         }
-        self.look_at_memory();
         self.last_tick = Ticks::now();
         let is_behind = shared.pubsub.is_behind();
         for number in 0..batch.len() {

@@ -104,7 +104,8 @@ impl Store {
         (expired, false)
     }
 
-    fn tell(&self, thread: usize, db: usize, key: &[u8], event: Event) {
+    /// Tells of what happened to a key by itself.
+    pub(crate) fn tell(&self, thread: usize, db: usize, key: &[u8], event: Event) {
         let interest = self.observers().interest();
         if !interest.is_none() {
             let author = Author { thread, client: 0 };

@@ -3,13 +3,14 @@
 //!
 //! Reading order: [`lock`], [`gate`] and [`families`] (who may touch what), [`shard`] (what a lock
 //! guards), [`store`] (all shards), [`txn`] (what a command sees), [`blocked`] (who waits for
-//! keys), [`expire`], [`snapshot`], [`events`], [`log`], [`reaper`].
+//! keys), [`expire`], [`evict`], [`snapshot`], [`events`], [`log`], [`reaper`].
 //!
 //! Invariants: a transaction never suspends while it holds a lock; a thread never sleeps on a shard
 //! lock; several locks are taken in ascending order, all or none.
 
 pub mod blocked;
 pub mod events;
+pub mod evict;
 pub mod expire;
 pub mod families;
 pub mod gate;
@@ -27,6 +28,7 @@ pub mod txn;
 
 pub use blocked::{AtEnd, Blocked, Serve, Served, Wait};
 pub use events::{Author, Event, EventClasses, Observer, Observers};
+pub use evict::{Eviction, Order, Room};
 pub use log::LogReader;
 pub use shard::{Db, WatchFlag};
 pub use store::{Store, StoreOptions};

@@ -37,6 +37,8 @@ pub struct Stats {
     pub misses: Counter,
     /// Keys removed because their time had come.
     pub expired: Counter,
+    /// Keys removed to make room.
+    pub evicted: Counter,
     /// Fields of hashes and members of sets removed because their time had come.
     pub expired_members: Counter,
     /// Microseconds spent on looking for expired keys.
@@ -52,6 +54,7 @@ impl Stats {
             &self.hits,
             &self.misses,
             &self.expired,
+            &self.evicted,
             &self.expired_members,
             &self.expire_cycle_us,
             &self.expire_cycle_limits,

@@ -183,6 +183,16 @@ def test_used_memory_follows(db):
     wait_until(lambda: db.info("memory")["used_memory"] < before + 5_000_000, "it comes back")
 
 
+def test_the_memory_limit_follows_the_machine(own_server):
+    with redis.Redis(port=own_server().port) as client:
+        memory = client.info("memory")
+        share = memory["maxmemory"] / memory["total_system_memory"]
+        assert 0 < share < 0.81
+        assert client.config_get("maxmemory")["maxmemory"] == str(memory["maxmemory"])
+    with redis.Redis(port=own_server(maxmemory=0).port) as client:
+        assert client.info("memory")["maxmemory"] == 0
+
+
 def test_maxmemory_refuses_writes(own_server):
     client = redis.Redis(port=own_server().port)
     client.set("key", 1)

@@ -300,10 +300,9 @@ fn keys(shared: &Shared, census: &Census, out: &mut Exposition) {
             of(|stats| &stats.expired),
         ),
         (
-            // Nothing is evicted yet.
             "dragonfly_evicted_keys_total",
             "Keys removed for want of memory.",
-            0,
+            of(|stats| &stats.evicted),
         ),
         (
             "darner_expired_members_total",

@@ -35,6 +35,8 @@ pub struct Loaded {
     pub acl_users: Vec<Vec<String>>,
     /// From `rename-command`: the old and the new name; no new name turns the command off.
     pub renamed_commands: Vec<(String, String)>,
+    /// Whether `maxmemory` was given.
+    pub has_memory_limit: bool,
     /// What the administrator should hear of.
     pub warnings: Vec<String>,
 }
@@ -260,7 +262,10 @@ impl Loader<'_> {
         }
         self.begun.push(flag);
         match (flag.set)(&mut self.loaded.config, &text) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.loaded.has_memory_limit |= flag.name == "maxmemory";
+                Ok(())
+            }
             // `DFLY_maxmemory=` in a compose file means that nobody has filled it in.
             Err(why) if text.is_empty() && matches!(origin, Origin::Environment(_)) => {
                 self.loaded

@@ -95,8 +95,8 @@ pub(super) fn memory(call: &Call<'_, '_>, text: &mut Text) {
         policy.first().map_or("", |(_, value)| value),
     );
     ratios(usage.used, resident, allocator, text);
+    text.field("mem_not_counted_for_evict", data::spare_bytes());
     text.zeros(&[
-        "mem_not_counted_for_evict",
         "mem_replication_backlog",
         "mem_total_replication_buffers",
         "mem_clients_slaves",

@@ -50,7 +50,8 @@ pub(super) fn stats(call: &Call<'_, '_>, text: &mut Text) {
             &(keys(|stats| &stats.expire_cycle_us) / 1000),
         ),
     ]);
-    text.zeros(&["evicted_keys", "evicted_clients"]);
+    text.field("evicted_keys", keys(|stats| &stats.evicted));
+    text.zeros(&["evicted_clients"]);
     text.field("evicted_scripts", shared.scripts.evicted());
     text.zeros(&[
         "total_eviction_exceeded_time",

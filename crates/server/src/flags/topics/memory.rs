@@ -21,7 +21,8 @@ topic! {
     /// Memory, eviction and lazy freeing.
     memory: MemoryFlags, "Memory and eviction";
 
-    /// Most memory for data; 0 = 80% of what the machine or the container has.
+    /// Most memory for data; 0 = no limit. Left out it is 80% of what the container or the machine
+    /// has.
     maxmemory: u64 = 0, ANY, redis("maxmemory"), runtime();
 
     /// What to do when that is used up: refuse writes, or evict keys, chosen among all or among
@@ -31,11 +32,11 @@ topic! {
 
     /// Keys looked at for each one evicted.
     maxmemory_samples: u32 = 5, Int(1, i32::MAX as i64),
-        redis("maxmemory-samples"), runtime(), inert();
+        redis("maxmemory-samples"), runtime();
 
     /// How much latency eviction may cost.
     maxmemory_eviction_tenacity: u32 = 10, Int(0, 100),
-        redis("maxmemory-eviction-tenacity"), runtime(), inert();
+        redis("maxmemory-eviction-tenacity"), runtime();
 
     /// Evict instead of refusing writes when near the cap.
     cache_mode: bool = false, Yes, inert();
