@@ -73,8 +73,9 @@ fn eviction(policy: MaxmemoryPolicy, samples: u32) -> Option<Eviction> {
         Policy::VolatileTtl => (true, Order::SoonestExpiry),
         Policy::AllKeysLru => (false, Order::LeastRecent),
         Policy::AllKeysRandom => (false, Order::Random),
-        // Uses aren't counted yet: writes are refused.
-        Policy::VolatileLfu | Policy::AllKeysLfu | Policy::NoEviction => return None,
+        Policy::VolatileLfu => (true, Order::LeastFrequent),
+        Policy::AllKeysLfu => (false, Order::LeastFrequent),
+        Policy::NoEviction => return None,
     };
     Some(Eviction {
         only_expiring,

@@ -162,6 +162,7 @@ impl Shared {
     /// Tells those who don't look at the settings themselves.
     fn apply(&self, config: &Config) {
         config.data.set_thresholds(&self.store.thresholds);
+        config.memory.set_uses(&self.store.uses);
         let events = config.data.notify_keyspace_events;
         self.store.observers().publish(events);
         let max_keys = config.network.tracking_table_max_keys;

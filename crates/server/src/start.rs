@@ -72,8 +72,8 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
     served
 }
 
-/// Unless it was told otherwise the server keeps to a share of the memory that there is, and refuses
-/// writes instead of being killed. `--maxmemory=0` lets it take all, as in a redis.conf.
+/// Unless it was told otherwise the server keeps to a share of the memory that there is, and
+/// refuses writes instead of being killed. `--maxmemory=0` lets it take all, as in a redis.conf.
 fn limit_memory(loaded: &mut Loaded, machine: &Machine) {
     if !loaded.has_memory_limit {
         loaded.config.memory.maxmemory = machine.memory / 100 * DEFAULT_LIMIT_PERCENT;

@@ -14,6 +14,8 @@ use crate::store::Store;
 pub enum Order {
     /// The one whose last use is longer ago.
     LeastRecent,
+    /// The one that was used less often lately.
+    LeastFrequent,
     /// Any.
     Random,
     /// The one that expires sooner.
@@ -120,6 +122,9 @@ impl Store {
                 let rank = match how.order {
                     Order::LeastRecent => {
                         u64::from(clock.wrapping_sub(record.clock()) & CLOCK_MASK)
+                    }
+                    Order::LeastFrequent => {
+                        u64::MAX - u64::from(self.uses.count(record.clock(), now_ms))
                     }
                     Order::Random => random.next(),
                     Order::SoonestExpiry => u64::MAX - record.expiry().unwrap_or(u64::MAX),

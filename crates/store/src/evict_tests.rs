@@ -40,7 +40,7 @@ fn evict(store: &Store, only_expiring: bool, order: Order, keys: u64) -> Room {
     };
     assert!(store.enter(0));
     let is_over = || store.stats(0).evicted.get() < keys;
-    let room = store.evict(0, NOW, how, Duration::from_secs(60), is_over);
+    let room = store.evict(0, NOW, how, Duration::from_mins(1), is_over);
     store.leave(0);
     room
 }
@@ -105,7 +105,7 @@ fn shards_that_are_taken_are_no_reason_to_refuse() {
             order: Order::Random,
             samples: 5,
         };
-        store.evict(0, NOW, how, Duration::from_secs(60), || true)
+        store.evict(0, NOW, how, Duration::from_mins(1), || true)
     });
     store.leave(0);
     assert_eq!(room, Room::NotYet);

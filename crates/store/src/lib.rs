@@ -25,6 +25,7 @@ pub mod store;
 mod sync;
 pub mod thresholds;
 pub mod txn;
+pub mod uses;
 
 pub use blocked::{AtEnd, Blocked, Serve, Served, Wait};
 pub use events::{Author, Event, EventClasses, Observer, Observers};

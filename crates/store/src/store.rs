@@ -16,6 +16,7 @@ use crate::shard::{Shard, ShardData};
 use crate::stats::Stats;
 use crate::sync::{Padded, Waiter, yield_now};
 use crate::thresholds::Thresholds;
+use crate::uses::Uses;
 
 /// How a store is made.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ pub struct Store {
     pub active_expire: AtomicBool,
     /// Up to which sizes values keep their compact forms.
     pub thresholds: Thresholds,
+    /// How often keys are used.
+    pub uses: Uses,
 }
 
 type Wake = Box<dyn Fn(u64) + Send + Sync>;
@@ -95,6 +98,7 @@ impl Store {
             observers: Observers::default(),
             active_expire: AtomicBool::new(true),
             thresholds: Thresholds::default(),
+            uses: Uses::default(),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::random::Random;
 use crate::shard::{Db, ShardData, WatchFlag};
 use crate::store::Store;
 use crate::sync::Waiter;
+use crate::uses;
 
 mod collections;
 mod effects;
@@ -432,8 +433,8 @@ impl Txn<'_> {
     pub fn find(&mut self, key: &[u8]) -> Option<Found> {
         let found = self.peek(key)?;
         if self.touches {
-            let clock = self.clock();
-            self.part(found.shard).dict.touch(found.entry, clock);
+            let field = self.access_field(Some(found));
+            self.part(found.shard).dict.touch(found.entry, field);
         }
         Some(found)
     }
@@ -521,8 +522,46 @@ impl Txn<'_> {
 
     /// Has a key look as if it was last used so many seconds ago.
     pub fn set_idle_seconds(&mut self, found: Found, seconds: u64) {
+        if self.store.uses.are_counted() {
+            return;
+        }
         let then = (self.now_ms / 1000).saturating_sub(seconds) as u32 & CLOCK_MASK;
         self.part(found.shard).dict.touch(found.entry, then);
+    }
+
+    /// How often a key was used lately, up to 255; `None` if that isn't counted.
+    pub fn frequency(&mut self, found: Found) -> Option<u32> {
+        let uses = &self.store.uses;
+        let field = self.part(found.shard).dict.record(found.entry).clock();
+        uses.are_counted().then(|| uses.count(field, self.now_ms))
+    }
+
+    /// Has a key look as if it was used so often.
+    pub fn set_frequency(&mut self, found: Found, frequency: u8) {
+        if self.store.uses.are_counted() {
+            let field = uses::field_of(frequency.into(), self.now_ms);
+            self.part(found.shard).dict.touch(found.entry, field);
+        }
+    }
+
+    /// The access field of a key that is used now, which was `found` or is new.
+    #[inline(always)]
+    fn access_field(&mut self, found: Option<Found>) -> u32 {
+        if self.store.uses.are_counted() {
+            self.count_use(found)
+        } else {
+            self.clock()
+        }
+    }
+
+    #[cold]
+    fn count_use(&mut self, found: Option<Found>) -> u32 {
+        let Some(found) = found else {
+            return uses::of_new(self.now_ms);
+        };
+        let field = self.part(found.shard).dict.record(found.entry).clock();
+        let random = self.random().next();
+        self.store.uses.after_use(field, self.now_ms, random)
     }
 
     /// Bytes that a key takes in memory, its share of the table included.
@@ -539,7 +578,7 @@ impl Txn<'_> {
         value: NewValue<'_>,
         expiry: Option<u64>,
     ) -> Found {
-        let clock = self.clock();
+        let clock = self.access_field(found);
         if let Some(found @ Found { shard, entry }) = found {
             let dict = &mut self.part_to_change(found).dict;
             let (entry, disposed) = dict.replace(entry, key, value, expiry, clock);

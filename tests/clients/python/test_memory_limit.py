@@ -41,7 +41,7 @@ def fill(client, times=3, length=500, ex=None, prefix="key"):
 
 
 @pytest.mark.parametrize("threads", THREADS)
-@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-random"])
+@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu", "allkeys-random"])
 def test_all_keys_may_go(limited, policy, threads):
     client = limited(policy, threads)
     limit = client.info("memory")["maxmemory"]
@@ -52,7 +52,8 @@ def test_all_keys_may_go(limited, policy, threads):
 
 
 @pytest.mark.parametrize("threads", THREADS)
-@pytest.mark.parametrize("policy", ["volatile-lru", "volatile-random", "volatile-ttl"])
+@pytest.mark.parametrize("policy", [
+    "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"])
 def test_only_keys_with_an_expiry_may_go(limited, policy, threads):
     client = limited(policy, threads)
     limit = client.info("memory")["maxmemory"]
@@ -61,6 +62,23 @@ def test_only_keys_with_an_expiry_may_go(limited, policy, threads):
     assert fill(client, ex=10000) < limit + MARGIN
     assert client.info("stats")["evicted_keys"] > 0
     assert client.exists(*(f"stays:{number}" for number in range(2000))) == 2000
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_keys_that_are_used_often_stay_under_lfu(limited, threads):
+    client = limited("allkeys-lfu", threads)
+    hot = [f"hot:{number}" for number in range(100)]
+    client.mset(dict.fromkeys(hot, "x"))
+    for _ in range(200):
+        client.mget(hot)
+    assert client.object("freq", hot[0]) > 6
+    with pytest.raises(redis.ResponseError, match="An LFU maxmemory policy is selected"):
+        client.object("idletime", hot[0])
+    fill(client)
+    assert client.exists(*hot) >= 95
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(redis.ResponseError, match="An LFU maxmemory policy is not selected"):
+        client.object("freq", hot[0])
 
 
 @pytest.mark.parametrize("threads", THREADS)

@@ -129,6 +129,9 @@ fn restore(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandR
     if let (Some(seconds), Some(found)) = (options.idle_seconds, txn.peek(key)) {
         txn.set_idle_seconds(found, seconds);
     }
+    if let (Some(frequency), Some(found)) = (options.frequency, txn.peek(key)) {
+        txn.set_frequency(found, frequency);
+    }
     txn.changed(key, "restore");
     if let Some(at) = expiry.filter(|_| !options.absolute) {
         let at = at.to_string();

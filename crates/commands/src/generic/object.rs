@@ -13,6 +13,10 @@ use crate::{Args, Command, CommandError, CommandResult, DataCommand, Spec};
 const SHARED_INTEGERS: i64 = 10_000;
 const SHARED_REFCOUNT: i64 = i32::MAX as i64;
 
+const NO_IDLE_TIME: CommandError = CommandError::Text(
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when \
+     switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
 const NO_FREQUENCY: CommandError = CommandError::Text(
     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
      when switching between policies at runtime LRU and LFU data will take some time to adjust.",
@@ -82,7 +86,13 @@ const FREQ: DataCommand = Command {
         summary: "Returns how often a key was used lately, as an LFU eviction policy counts it.",
         ..ENCODING.spec
     },
-    run: |txn, args, reply| about(txn, args, reply, |_, _, _| Err(NO_FREQUENCY)),
+    run: |txn, args, reply| {
+        about(txn, args, reply, |txn, found, reply| {
+            let frequency = txn.frequency(found).ok_or(NO_FREQUENCY)?;
+            reply.int(frequency.into());
+            Ok(())
+        })
+    },
     subcommands: &[],
 };
 
@@ -95,6 +105,9 @@ const IDLETIME: DataCommand = Command {
     },
     run: |txn, args, reply| {
         about(txn, args, reply, |txn, found, reply| {
+            if txn.frequency(found).is_some() {
+                return Err(NO_IDLE_TIME);
+            }
             reply.int(txn.idle_seconds(found) as i64);
             Ok(())
         })

@@ -230,6 +230,9 @@ impl Loading {
             if let (Some(seconds), Some(found)) = (key.idle_seconds, txn.peek(&key.name)) {
                 txn.set_idle_seconds(found, seconds);
             }
+            if let (Some(frequency), Some(found)) = (key.frequency, txn.peek(&key.name)) {
+                txn.set_frequency(found, frequency);
+            }
             added += 1;
         }
         self.progress.keys.fetch_add(added, Ordering::Relaxed);

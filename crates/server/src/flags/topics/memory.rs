@@ -1,5 +1,7 @@
 //! How much memory there is, and what goes when it is used up.
 
+use store::uses::Uses;
+
 use crate::flags::codec::{ANY, Codec, Float, I63, Int, Memory, N31, OneOf, U32, Yes, named};
 use crate::flags::table::topic;
 
@@ -42,10 +44,10 @@ topic! {
     cache_mode: bool = false, Yes, inert();
 
     /// How many hits saturate the counter of an LFU policy.
-    lfu_log_factor: u32 = 10, N31, redis("lfu-log-factor"), runtime(), inert();
+    lfu_log_factor: u32 = 10, N31, redis("lfu-log-factor"), runtime();
 
     /// Minutes in which that counter loses one.
-    lfu_decay_time: u32 = 1, N31, redis("lfu-decay-time"), runtime(), inert();
+    lfu_decay_time: u32 = 1, N31, redis("lfu-decay-time"), runtime();
 
     /// How much CPU goes into finding expired keys.
     active_expire_effort: u32 = 1, Int(1, 10), redis("active-expire-effort"), runtime(), inert();
@@ -136,4 +138,16 @@ topic! {
 
     /// Leave JSON out of defragmentation.
     disable_json_defragmentation: bool = false, Yes, inert();
+}
+
+impl MemoryFlags {
+    /// Has the store count uses if the policy asks for that.
+    pub fn set_uses(&self, uses: &Uses) {
+        use MaxmemoryPolicy as Policy;
+        let are_counted = matches!(
+            self.maxmemory_policy,
+            Policy::VolatileLfu | Policy::AllKeysLfu
+        );
+        uses.set(are_counted, self.lfu_log_factor, self.lfu_decay_time);
+    }
 }
