@@ -414,6 +414,11 @@ where
             let took = (thread.now_ms() / 1000, start.elapsed().as_nanos() as u64);
             admin::note_event(&thread.shared, &thread.config, "expire-cycle", took);
         }
+        // A lower limit takes effect without a command.
+        if !is_paused && thread.look_at_memory() && thread.shared.store.enter(thread.number) {
+            thread.make_room();
+            thread.shared.store.leave(thread.number);
+        }
         if thread.number == 0 {
             admin::cron(&thread.shared, now_us);
             thread.see_to_aof();
