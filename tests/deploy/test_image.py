@@ -191,6 +191,39 @@ def test_as_the_operator_of_dragonfly_starts_it(container):
     assert redis.Redis(port=server.admin_port).ping()
 
 
+def test_bullmq(container):
+    """Jobs of eight queues, in half a CPU and 128 MiB."""
+    need("node")
+    server = container("--appendonly=yes").start()
+    load = os.path.join(os.path.dirname(DEPLOY), "bench", "queue-load.js")
+    done = subprocess.run(["node", load, str(server.port), "bullmq", "4000"], capture_output=True,
+                          text=True, check=False, timeout=120)
+    assert done.stdout.strip() == "4000", done.stderr
+    assert server.runs()
+
+
+@pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random",
+                                    "volatile-lru", "volatile-ttl"])
+def test_filled_to_its_limit_it_is_never_killed(container, policy):
+    server = container(f"--maxmemory_policy={policy}").start()
+    client = redis.Redis(port=server.port)
+    assert client.info("memory")["maxmemory"] < 0.81 * (128 << 20)
+    refused = 0
+    for start in range(0, 400_000, 500):
+        with client.pipeline(transaction=False) as pipe:
+            for number in range(start, start + 500):
+                pipe.set(f"key:{number}", "x" * 600, ex=10_000)
+            answers = pipe.execute(raise_on_error=False)
+        refused += sum(answer is not True for answer in answers)
+    assert (refused > 0) == (policy == "noeviction")
+    assert (client.info("stats")["evicted_keys"] > 0) == (policy != "noeviction")
+    assert client.save()
+    server.end("TERM")
+    podman("start", server.id)
+    wait_for(server)
+    assert client.get("key:1" if refused else "key:399999")
+
+
 def test_it_is_small(image):
     size = int(podman("image", "inspect", "--format", "{{.Size}}", image).stdout)
     print(f"{size / 1e6:.0f} MB")
