@@ -11,6 +11,7 @@ mod calendar;
 pub mod clients;
 pub mod conn;
 mod control;
+mod cron;
 pub mod dispatch;
 mod eviction;
 pub mod flags;

@@ -90,7 +90,8 @@ fn minutes(now_ms: u64) -> u32 {
 mod tests {
     use super::*;
 
-    const NOW: u64 = 1_700_000_000_000;
+    /// The beginning of a minute.
+    const NOW: u64 = 28_333_334 * MS_PER_MINUTE;
 
     #[test]
     fn counters_grow_ever_more_seldom() {
@@ -116,7 +117,7 @@ mod tests {
     fn counters_shrink_with_time() {
         let uses = Uses::default();
         let field = field_of(100, NOW);
-        assert_eq!(uses.count(field, NOW + 59_000 % MS_PER_MINUTE), 100);
+        assert_eq!(uses.count(field, NOW + MS_PER_MINUTE - 1), 100);
         assert_eq!(uses.count(field, NOW + 7 * MS_PER_MINUTE), 93);
         assert_eq!(uses.count(field, NOW + 200 * MS_PER_MINUTE), 0);
         uses.set(true, 10, 0);

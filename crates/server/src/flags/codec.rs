@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
+use crate::cron::Cron;
+
 /// Why a text is not a value for a flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected(pub Cow<'static, str>);
@@ -248,6 +250,15 @@ pub(super) fn file_name(text: &str) -> Result<(), Rejected> {
         return Err(Rejected::new("argument can't be a path, just a filename"));
     }
     Ok(())
+}
+
+pub(super) fn cron(text: &str) -> Result<(), Rejected> {
+    if text.is_empty() || Cron::parse(text).is_some() {
+        return Ok(());
+    }
+    Err(Rejected::new(
+        "argument must be a cron expression of five fields, such as '*/30 * * * *'",
+    ))
 }
 
 pub(super) fn host_name(text: &str) -> Result<(), Rejected> {

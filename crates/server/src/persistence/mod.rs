@@ -22,6 +22,7 @@ pub(crate) use load::{Loading, LoadingProgress};
 use self::aof::Aof;
 use self::names::Pattern;
 use self::write::Head;
+use crate::cron::Cron;
 use crate::flags::Config;
 use crate::log::{say, warn};
 use crate::message::Message;
@@ -30,6 +31,8 @@ use crate::slow_path::Reason;
 
 /// After a save that has failed the next one isn't tried at once.
 const RETRY_S: u64 = 5;
+/// Minutes that were slept through and are made up for.
+const CRON_MINUTES: u64 = 60;
 const NO_PANIC: &str = "never held across a panic";
 
 /// See the module.
@@ -58,6 +61,8 @@ pub(crate) struct State {
     pub(crate) current: Option<Current>,
     /// One is to be taken as soon as possible.
     pub(crate) is_scheduled: bool,
+    /// Up to which minute `snapshot_cron` was looked at.
+    cron_minute: u64,
     /// What was loaded, or is being loaded.
     pub(crate) loading: Option<Arc<LoadingProgress>>,
 }
@@ -74,6 +79,21 @@ pub(crate) struct Current {
 }
 
 impl State {
+    /// Schedules a snapshot if the expression means a minute since the last look.
+    fn look_at_cron(&mut self, expression: &str) {
+        let minute = unix_seconds() / 60;
+        let last = std::mem::replace(&mut self.cron_minute, minute);
+        if last >= minute {
+            return;
+        }
+        let Some(cron) = Cron::parse(expression) else {
+            return;
+        };
+        // The clock may have been set forward.
+        let first = (last + 1).max(minute.saturating_sub(CRON_MINUTES));
+        self.is_scheduled |= (first..=minute).any(|minute| cron.means(minute));
+    }
+
     /// The snapshot under way, if it is for this.
     pub(crate) fn current_of(&self, purpose: Purpose) -> Option<&Current> {
         self.current.as_ref().filter(|it| it.purpose == purpose)
@@ -115,6 +135,7 @@ impl Default for Persistence {
                 saved_changes: 0,
                 current: None,
                 is_scheduled: false,
+                cron_minute: now_s / 60,
                 loading: None,
             }),
             ended: Condvar::new(),
@@ -353,8 +374,12 @@ impl Shared {
 
     /// Whether a save point is reached or a snapshot was asked for.
     pub(crate) fn is_save_due(&self) -> bool {
+        if self.persistence.is_loading() {
+            return false;
+        }
         let (config, changes) = (self.config(), self.unsaved_changes());
-        let state = self.persistence.lock();
+        let mut state = self.persistence.lock();
+        state.look_at_cron(&config.persistence.snapshot_cron);
         if state.current.is_some() {
             return false;
         }
@@ -382,4 +407,25 @@ fn folder(config: &Config) -> PathBuf {
 fn unix_seconds() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cron_expression_schedules_once_a_minute() {
+        let persistence = Persistence::default();
+        let mut state = persistence.lock();
+        state.look_at_cron("* * * * *");
+        assert!(!state.is_scheduled, "this minute was there before");
+        state.cron_minute -= 3;
+        state.look_at_cron("");
+        assert!(!state.is_scheduled);
+        state.cron_minute -= 1;
+        state.look_at_cron("* * * * *");
+        assert!(std::mem::take(&mut state.is_scheduled));
+        state.look_at_cron("* * * * *");
+        assert!(!state.is_scheduled, "a minute counts once");
+    }
 }

@@ -1,7 +1,7 @@
 //! What is written to disk, when, and how it is read back.
 
 use crate::flags::codec::{
-    ANY, Checked, Codec, I32, I63, Memory, N31, OneOf, Text, Yes, file_name, named,
+    ANY, Checked, Codec, I32, I63, Memory, N31, OneOf, Text, Yes, cron, file_name, named,
 };
 use crate::flags::special::{SavePoint, SavePoints};
 use crate::flags::table::topic;
@@ -46,8 +46,8 @@ topic! {
     /// When to save: after so many seconds if so many keys have changed. Empty = never.
     save: Vec<SavePoint> = redis_save_points(), SavePoints, redis("save"), runtime();
 
-    /// When to save, as a cron expression.
-    snapshot_cron: String = String::new(), Text, runtime(), inert();
+    /// When to save, as a cron expression (minute, hour, day, month, weekday; UTC). Empty = never.
+    snapshot_cron: String = String::new(), Checked("CRON", cron), runtime();
 
     /// How many snapshots are kept whose names have a time in them; 0 = all.
     snapshot_keep: u32 = 5, N31, runtime();
