@@ -1,9 +1,11 @@
 //! How much memory the process has allocated: counted by the allocator itself.
 //!
-//! [`Counting`] stands before jemalloc. Each thread adds what it allocates and takes off what it
-//! frees in a counter on a cache line of its own, so that counting costs a few instructions and no
-//! traffic between processors; who asks adds all counters up. A block that one thread allocates and
-//! another frees makes one counter grow and the other shrink, perhaps below zero: the sum is right.
+//! [`Counting`] stands before jemalloc. Each data thread adds what it allocates and takes off what
+//! it frees in a counter on a cache line of its own, so that counting costs a few instructions and
+//! no traffic between processors; all other threads, which come and go, share one. Who asks adds
+//! all counters up: each group of commands does, as there is a limit to hold it against. A block
+//! that one thread allocates and another frees makes one counter grow and the other shrink, perhaps
+//! below zero: the sum is right.
 //!
 //! Counted is the size class that jemalloc serves a request from, as far as that follows from the
 //! size, so that the sum is close to the allocator's own `stats.allocated`. What C libraries
@@ -16,7 +18,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use tikv_jemallocator::Jemalloc;
 
-/// Threads with a counter of their own; all further ones share one.
+/// Threads with a counter of their own; all others share the one behind these.
 const OWN_COUNTERS: usize = 255;
 
 #[repr(align(128))]
@@ -28,10 +30,16 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicU64 = AtomicU64::new(0);
 static AT_START: AtomicU64 = AtomicU64::new(0);
 
-const UNKNOWN: usize = usize::MAX;
-
 thread_local! {
-    static OWN: Cell<usize> = const { Cell::new(UNKNOWN) };
+    static OWN: Cell<usize> = const { Cell::new(OWN_COUNTERS) };
+}
+
+/// Gives the running thread, which is there to stay, a counter of its own.
+pub fn count_alone() {
+    if OWN.get() == OWN_COUNTERS {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        OWN.set(next.min(OWN_COUNTERS));
+    }
 }
 
 /// The global allocator.
@@ -95,18 +103,8 @@ fn count(bytes: i64) {
         let counter = &COUNTERS[own].0;
         counter.store(counter.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
     } else {
-        count_slow(own, bytes);
+        COUNTERS[OWN_COUNTERS].0.fetch_add(bytes, Ordering::Relaxed);
     }
-}
-
-#[cold]
-fn count_slow(own: usize, bytes: i64) {
-    if own == UNKNOWN {
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        OWN.set(next.min(OWN_COUNTERS));
-        return count(bytes);
-    }
-    COUNTERS[OWN_COUNTERS].0.fetch_add(bytes, Ordering::Relaxed);
 }
 
 /// Bytes that are allocated now.
@@ -227,6 +225,7 @@ mod tests {
     fn what_is_allocated_here_and_freed_there_cancels_out() {
         // Tests run on the system's allocator, so only these calls count.
         let before = used();
+        count_alone();
         let layout = Layout::from_size_align(5000, 8).unwrap();
         // SAFETY: blocks are used as they were allocated.
         unsafe {

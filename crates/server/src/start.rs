@@ -132,6 +132,7 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
     driver: impl Fn() -> io::Result<D> + Copy + Send + 'static,
 ) -> io::Result<()> {
     pin(cpus, 0);
+    memory::count_alone();
     let mut first = Worker::new(Arc::clone(shared), 0, driver()?);
     let (sender, receiver) = mpsc::channel();
     let mut handles = Vec::new();
@@ -139,6 +140,7 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
         let (shared, sender, cpus) = (Arc::clone(shared), sender.clone(), cpus.to_vec());
         let body = move || -> io::Result<()> {
             pin(&cpus, number);
+            memory::count_alone();
             let mut worker = Worker::new(shared, number, driver()?);
             // The first thread waits for this message, or for the channel to close.
             let _ = sender.send(worker.socket_sender());
