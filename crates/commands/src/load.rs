@@ -40,3 +40,13 @@ pub fn put(txn: &mut Txn<'_>, key: &[u8], found: Option<Found>, value: Value, ex
         Value::Stream(value) => txn.keep(key, found, expiry, value),
     }
 }
+
+/// Has a key look as if it was last used so long ago, or so often, where that was told.
+pub fn set_use(txn: &mut Txn<'_>, key: &[u8], idle_seconds: Option<u64>, frequency: Option<u8>) {
+    if let (Some(seconds), Some(found)) = (idle_seconds, txn.peek(key)) {
+        txn.set_idle_seconds(found, seconds);
+    }
+    if let (Some(frequency), Some(found)) = (frequency, txn.peek(key)) {
+        txn.set_frequency(found, frequency);
+    }
+}

@@ -126,12 +126,7 @@ fn restore(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandR
         return Ok(());
     }
     load::put(txn, key, None, value, expiry);
-    if let (Some(seconds), Some(found)) = (options.idle_seconds, txn.peek(key)) {
-        txn.set_idle_seconds(found, seconds);
-    }
-    if let (Some(frequency), Some(found)) = (options.frequency, txn.peek(key)) {
-        txn.set_frequency(found, frequency);
-    }
+    load::set_use(txn, key, options.idle_seconds, options.frequency);
     txn.changed(key, "restore");
     if let Some(at) = expiry.filter(|_| !options.absolute) {
         let at = at.to_string();

@@ -227,12 +227,7 @@ impl Loading {
             }
             let found = txn.peek(&key.name);
             load::put(txn, &key.name, found, key.value, key.expiry);
-            if let (Some(seconds), Some(found)) = (key.idle_seconds, txn.peek(&key.name)) {
-                txn.set_idle_seconds(found, seconds);
-            }
-            if let (Some(frequency), Some(found)) = (key.frequency, txn.peek(&key.name)) {
-                txn.set_frequency(found, frequency);
-            }
+            load::set_use(txn, &key.name, key.idle_seconds, key.frequency);
             added += 1;
         }
         self.progress.keys.fetch_add(added, Ordering::Relaxed);

@@ -87,24 +87,16 @@ fn named(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
 impl Manifest {
     /// The next base's part, for files called `name`.
     pub(crate) fn next_base(&self, name: &str) -> Part {
-        let bases = self.history.iter().chain(&self.base);
-        let last = bases.filter(|part| part.name.contains(".base."));
-        let seq = last.map(|part| part.seq).max().unwrap_or(0) + 1;
-        Part {
-            name: format!("{name}.{seq}.base.rdb"),
-            seq,
-        }
+        let seq = next_seq(self.history.iter().chain(&self.base), ".base.");
+        let name = format!("{name}.{seq}.base.rdb");
+        Part { name, seq }
     }
 
     /// The next increment's part.
     pub(crate) fn next_increment(&self, name: &str) -> Part {
-        let all = self.history.iter().chain(&self.increments);
-        let last = all.filter(|part| part.name.contains(".incr."));
-        let seq = last.map(|part| part.seq).max().unwrap_or(0) + 1;
-        Part {
-            name: format!("{name}.{seq}.incr.aof"),
-            seq,
-        }
+        let seq = next_seq(self.history.iter().chain(&self.increments), ".incr.");
+        let name = format!("{name}.{seq}.incr.aof");
+        Part { name, seq }
     }
 
     /// With a new base, from which the increments from `first` on go on. What was before is
@@ -181,6 +173,12 @@ impl Manifest {
         }
         Ok(manifest)
     }
+}
+
+/// The number behind those of the parts of a kind, which their names tell.
+fn next_seq<'p>(parts: impl Iterator<Item = &'p Part>, kind: &str) -> u64 {
+    let of_kind = parts.filter(|part| part.name.contains(kind));
+    of_kind.map(|part| part.seq).max().unwrap_or(0) + 1
 }
 
 fn line(part: &Part, kind: char) -> String {
