@@ -26,6 +26,7 @@ pub use load::{Files, LoadError, Loaded, RealFiles, Start, load, load_from_proce
 pub use table::{Flag, Mutable};
 pub use topics::monitoring::Monitoring;
 pub use topics::network::Network;
+pub use topics::persistence::Persistence;
 
 /// The enums and structs that fields of the configuration have.
 pub mod values {

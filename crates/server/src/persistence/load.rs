@@ -1,20 +1,21 @@
 //! Loading a snapshot: in slices, by the first thread, while clients are told to wait.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use commands::load;
 use rdb::Rules;
-use rdb::file::{Item, Key, Reader};
+use rdb::file::{FrameReader, Item, Key, Reader};
 use smallvec::{SmallVec, smallvec};
 use store::Txn;
 
 use super::aof::{Files, Replay};
+use super::target::{Location, Opened};
 use crate::log::say;
 use crate::shared::Shared;
 use crate::thread::Thread;
@@ -27,6 +28,8 @@ const GROUP: usize = 32;
 const LOG_BEGINS: &[u8] = b"*#";
 /// Bytes of the shortest key in a file: its kind, its length, that of its value.
 const SHORTEST_KEY: u64 = 3;
+/// How long is waited at once for what comes from elsewhere.
+const WAIT: Duration = Duration::from_millis(1);
 /// Between two lines of the log.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
@@ -46,9 +49,9 @@ pub(crate) struct LoadingProgress {
 /// Files that are being loaded, one after the other.
 #[derive(Debug)]
 pub(crate) struct Loading {
-    files: VecDeque<(PathBuf, bool)>,
+    files: VecDeque<(Location, bool)>,
     rules: Rules,
-    path: PathBuf,
+    location: Location,
     current: Current,
     db: usize,
     told: Instant,
@@ -58,20 +61,20 @@ pub(crate) struct Loading {
 /// The file that is being read.
 #[derive(Debug)]
 enum Current {
-    Snapshot(Box<Reader<Counted>>),
+    Snapshot(Box<Reader<FrameReader<Counted>>>),
     Log(Box<Replay>),
 }
 
 /// A file, and how much of it was read.
 #[derive(Debug)]
 struct Counted {
-    file: File,
+    opened: Opened,
     progress: Arc<LoadingProgress>,
 }
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.file.read(buffer)?;
+        let len = self.opened.read(buffer)?;
         self.progress.bytes.fetch_add(len as u64, Ordering::Relaxed);
         Ok(len)
     }
@@ -81,12 +84,10 @@ impl Loading {
     /// Begins to read files, of which there is at least one. `rules` say in which forms values are
     /// kept.
     pub(crate) fn open(files: Files, rules: Rules) -> io::Result<Self> {
-        let mut files = VecDeque::from(files.paths);
+        let mut files = VecDeque::from(files.locations);
         let mut total_bytes = 0;
-        for (path, _) in &files {
-            total_bytes += fs::metadata(path)
-                .map_err(|error| about(path, &error))?
-                .len();
+        for (location, _) in &files {
+            total_bytes += location.bytes().map_err(|error| about(location, &error))?;
         }
         let progress = Arc::new(LoadingProgress {
             began: Instant::now(),
@@ -97,12 +98,12 @@ impl Loading {
             expired: AtomicU64::new(0),
             has_ended: AtomicBool::new(false),
         });
-        let (path, may_be_torn) = files.pop_front().expect("there is one");
+        let (location, may_be_torn) = files.pop_front().expect("there is one");
         Ok(Self {
-            current: Current::open(&path, may_be_torn, rules.clone(), &progress)?,
+            current: Current::open(&location, may_be_torn, rules.clone(), &progress)?,
             files,
             rules,
-            path,
+            location,
             db: 0,
             told: Instant::now(),
             progress,
@@ -111,6 +112,9 @@ impl Loading {
 
     /// Loads a slice. False at the end.
     pub(crate) fn slice(&mut self, thread: &mut Thread) -> io::Result<bool> {
+        if !self.current.wait() {
+            return Ok(true);
+        }
         let is_left = thread.with_everything(|thread, shared, txn| {
             let start = Instant::now();
             while start.elapsed() < SLICE {
@@ -133,11 +137,12 @@ impl Loading {
 
     /// Goes on with the next file. False if there is none.
     fn next_file(&mut self) -> io::Result<bool> {
-        let Some((path, may_be_torn)) = self.files.pop_front() else {
+        let Some((location, may_be_torn)) = self.files.pop_front() else {
             return Ok(false);
         };
-        self.current = Current::open(&path, may_be_torn, self.rules.clone(), &self.progress)?;
-        self.path = path;
+        let (rules, progress) = (self.rules.clone(), &self.progress);
+        self.current = Current::open(&location, may_be_torn, rules, progress)?;
+        self.location = location;
         Ok(true)
     }
 
@@ -150,8 +155,8 @@ impl Loading {
     ) -> io::Result<bool> {
         match &mut self.current {
             Current::Snapshot(reader) => {
-                let group = next_group(reader).map_err(|error| about_broken(&self.path, &error))?;
-                let (keys, other) = group;
+                let group = next_group(reader);
+                let (keys, other) = group.map_err(|error| about_broken(&self.location, &error))?;
                 txn.in_db(self.db, |txn| self.add(txn, keys));
                 match other {
                     Other::End => return self.go_on_as_log(),
@@ -177,12 +182,20 @@ impl Loading {
         let Current::Snapshot(reader) = &mut self.current else {
             return Ok(false);
         };
-        let (rest, Counted { file, .. }) = reader.rest();
+        let (rest, frame) = reader.rest();
+        let FrameReader::Plain(peeked) = frame else {
+            let ended = end_frame(rest, frame);
+            return ended.map_err(|error| about_broken(&self.location, &error));
+        };
+        let opened = &peeked.get_ref().opened;
+        let (Opened::File(file), Location::File(path)) = (opened, &self.location) else {
+            return Ok(false);
+        };
         if !rest.first().is_some_and(|first| LOG_BEGINS.contains(first)) {
             return Ok(false);
         }
         let (rest, file) = (rest.to_vec(), file.try_clone()?);
-        let replay = Replay::go_on(&self.path, file, rest)?;
+        let replay = Replay::go_on(path, file, rest)?;
         self.current = Current::Log(Box::new(replay));
         Ok(true)
     }
@@ -202,12 +215,12 @@ impl Loading {
             Item::Database(number) => {
                 return Err(io::Error::other(format!(
                     "{} has a database {number}: start with a larger dbnum",
-                    self.path.display()
+                    self.location
                 )));
             }
             Item::Function(code) => thread.load_functions(&code).map_err(|error| {
                 let text = error.text();
-                io::Error::other(format!("{}: {text}", self.path.display()))
+                io::Error::other(format!("{}: {text}", self.location))
             })?,
         }
         Ok(())
@@ -241,7 +254,7 @@ impl Loading {
             "DB loaded from disk: {} bytes up to {}, {} keys of snapshots, {} left out as they had \
              expired, {:.3} s",
             progress.total_bytes,
-            self.path.display(),
+            self.location,
             progress.keys.load(Ordering::Relaxed),
             progress.expired.load(Ordering::Relaxed),
             progress.began.elapsed().as_secs_f64()
@@ -251,27 +264,43 @@ impl Loading {
 
 impl Current {
     fn open(
-        path: &Path,
+        location: &Location,
         may_be_torn: bool,
         rules: Rules,
         progress: &Arc<LoadingProgress>,
     ) -> io::Result<Self> {
-        let mut file = File::open(path).map_err(|error| about(path, &error))?;
-        say(&format!("loading {}", path.display()));
-        let mut first = [0];
-        let len = file.read(&mut first).map_err(|error| about(path, &error))?;
-        let is_named_log = path.extension().is_some_and(|ending| ending == "aof");
-        if len == 0 && is_named_log || len == 1 && LOG_BEGINS.contains(&first[0]) {
-            return Ok(Self::Log(Box::new(Replay::open(path, may_be_torn)?)));
+        let mut opened = location.open().map_err(|error| about(location, &error))?;
+        say(&format!("loading {location}"));
+        if let (Opened::File(file), Location::File(path)) = (&mut opened, location) {
+            if is_log(path, file).map_err(|error| about(location, &error))? {
+                return Ok(Self::Log(Box::new(Replay::open(path, may_be_torn)?)));
+            }
+            file.rewind()?;
         }
-        file.rewind()?;
         let source = Counted {
-            file,
+            opened,
             progress: Arc::clone(progress),
         };
-        let reader = Reader::open(source, rules).map_err(|error| about(path, &error))?;
+        let frame = FrameReader::open(source).map_err(|error| about(location, &error))?;
+        let reader = Reader::open(frame, rules).map_err(|error| about_broken(location, &error))?;
         Ok(Self::Snapshot(Box::new(reader)))
     }
+
+    /// Waits a little for what is to be read next. Returns whether it is there.
+    fn wait(&mut self) -> bool {
+        match self {
+            Self::Snapshot(reader) => reader.rest().1.get_mut().opened.wait(WAIT),
+            Self::Log(_) => true,
+        }
+    }
+}
+
+/// Whether this is a log, not a snapshot.
+fn is_log(path: &Path, file: &mut File) -> io::Result<bool> {
+    let mut first = [0];
+    let len = file.read(&mut first)?;
+    let is_named_log = path.extension().is_some_and(|ending| ending == "aof");
+    Ok(len == 0 && is_named_log || len == 1 && LOG_BEGINS.contains(&first[0]))
 }
 
 /// What ends a group of keys.
@@ -282,7 +311,9 @@ enum Other {
 }
 
 /// The next keys of a snapshot, and what follows them.
-fn next_group(reader: &mut Reader<Counted>) -> Result<(SmallVec<[Key; GROUP]>, Other), rdb::Error> {
+fn next_group(
+    reader: &mut Reader<FrameReader<Counted>>,
+) -> Result<(SmallVec<[Key; GROUP]>, Other), rdb::Error> {
     let mut keys = SmallVec::new();
     while keys.len() < GROUP {
         match reader.next()? {
@@ -294,14 +325,21 @@ fn next_group(reader: &mut Reader<Counted>) -> Result<(SmallVec<[Key; GROUP]>, O
     Ok((keys, Other::None))
 }
 
-fn about(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
-    io::Error::other(format!("can't load {}: {error}", path.display()))
+/// The frame around a snapshot ends where that does, and its checksum is right.
+fn end_frame(rest: &[u8], frame: &mut impl Read) -> Result<bool, rdb::Error> {
+    if rest.is_empty() && frame.read(&mut [0])? == 0 {
+        return Ok(false);
+    }
+    Err(rdb::Error::Corrupt("something follows in the same frame"))
 }
 
-fn about_broken(path: &Path, error: &rdb::Error) -> io::Error {
+fn about(location: &Location, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::other(format!("can't load {location}: {error}"))
+}
+
+fn about_broken(location: &Location, error: &rdb::Error) -> io::Error {
     io::Error::other(format!(
-        "{} is broken or not whole ({error}). Nothing of it was kept. Give another file, or move \
-         it away to start empty",
-        path.display()
+        "{location} is broken or not whole ({error}). Nothing of it was kept. Give another file, \
+         or move it away to start empty"
     ))
 }

@@ -3,16 +3,17 @@
 mod aof;
 mod load;
 mod names;
+mod target;
 mod thread;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use std::{fs, io};
 
-use rdb::file::Options;
+use rdb::file::{Compression, Options};
 use store::Txn;
 use store::snapshot::{Output, Progress};
 
@@ -21,9 +22,11 @@ pub(crate) use load::{Loading, LoadingProgress};
 
 use self::aof::Aof;
 use self::names::Pattern;
+use self::target::{Location, Target};
 use self::write::Head;
 use crate::cron::Cron;
 use crate::flags::Config;
+use crate::flags::values::CompressionMode;
 use crate::log::{say, warn};
 use crate::message::Message;
 use crate::shared::Shared;
@@ -199,15 +202,15 @@ impl Shared {
 
     /// The instant of a snapshot that is saved while clients go on. Everything is locked.
     pub(crate) fn begin_save(self: &Arc<Self>, txn: &mut Txn<'_>) -> Result<(), Refused> {
-        let path = path_to_save(&self.config())?;
-        self.begin_snapshot(txn, path, Purpose::Snapshot)
+        let location = location_to_save(&self.config())?;
+        self.begin_snapshot(txn, location, Purpose::Snapshot)
     }
 
-    /// The instant of a snapshot that goes to `path`. Everything is locked.
+    /// The instant of a snapshot that goes there. Everything is locked.
     fn begin_snapshot(
         self: &Arc<Self>,
         txn: &mut Txn<'_>,
-        path: PathBuf,
+        location: Location,
         purpose: Purpose,
     ) -> Result<(), Refused> {
         let config = self.config();
@@ -217,15 +220,18 @@ impl Shared {
         }
         let totals = txn.totals();
         let keys: usize = totals.dbs.iter().map(|db| db.keys).sum();
+        let is_base = purpose == Purpose::Base;
+        let (compress, compression) = compression(&config, is_base);
         let head = Head {
             options: Options {
-                compress: config.persistence.rdbcompression,
+                compress,
                 checksum: config.persistence.rdbchecksum,
                 has_member_expiries: totals.has_expiring_members,
             },
+            compression,
             dbs: totals.dbs,
             libraries: self.libraries.all(),
-            is_base: purpose == Purpose::Base,
+            is_base,
         };
         let progress = Arc::new(Progress::default());
         let (sender, chunks) = mpsc::channel();
@@ -239,10 +245,10 @@ impl Shared {
         };
         let shared = Arc::clone(self);
         let work = move || {
-            let written = write::write(&path, &head, &chunks, &progress);
+            let written = write::write(&location, &head, &chunks, &progress);
             // After an error nothing more is sent; this waits for the end.
             let _ = chunks.iter().count();
-            shared.saved(&path, written);
+            shared.saved(&location, written);
         };
         std::thread::Builder::new()
             .name("darner-save".into())
@@ -287,7 +293,7 @@ impl Shared {
     }
 
     /// Ends a snapshot.
-    fn saved(&self, path: &Path, written: io::Result<u64>) {
+    fn saved(&self, location: &Location, written: io::Result<u64>) {
         // The shards are done with it before the next one may begin.
         while self.store.is_saving() {
             std::thread::yield_now();
@@ -299,7 +305,7 @@ impl Shared {
             .expect("this one is under way")
             .clone();
         let took = current.began.elapsed();
-        if current.purpose == Purpose::Base {
+        if let (Purpose::Base, Location::File(path)) = (current.purpose, location) {
             drop(state);
             self.base_ended(path, written, took);
             self.persistence.lock().current = None;
@@ -317,12 +323,11 @@ impl Shared {
                 state.saved_changes = current.changes;
                 state.saves += 1;
                 say(&format!(
-                    "DB saved on disk: {}, {keys} keys, {bytes} bytes, {:.3} s",
-                    path.display(),
+                    "DB saved on disk: {location}, {keys} keys, {bytes} bytes, {:.3} s",
                     took.as_secs_f64()
                 ));
             }
-            Err(error) => warn(&format!("can't save {}: {error}", path.display())),
+            Err(error) => warn(&format!("can't save {location}: {error}")),
         }
         drop(state);
         self.persistence.ended.notify_all();
@@ -337,7 +342,8 @@ impl Shared {
         let Some(pattern) = pattern.filter(|pattern| pattern.varies() && keep > 0) else {
             return;
         };
-        match pattern.keep_newest(&folder(&config), keep) {
+        let target = Target::of(&config.persistence);
+        match target.and_then(|target| pattern.keep_newest(&target, keep)) {
             Ok(0) => {}
             Ok(count) => say(&format!(
                 "{count} old snapshots removed (snapshot_keep {keep})"
@@ -347,16 +353,16 @@ impl Shared {
     }
 
     /// The newest snapshot there is, to be loaded.
-    fn path_to_load(&self) -> io::Result<Option<PathBuf>> {
+    fn snapshot_to_load(&self) -> io::Result<Option<Location>> {
         let config = self.config();
         let Some(pattern) = Pattern::new(&config.persistence.dbfilename) else {
             return Ok(None);
         };
-        let folder = folder(&config);
-        if !fs::exists(&folder)? {
-            return Ok(None);
-        }
-        Ok(pattern.all_in(&folder)?.into_iter().next())
+        let target = Target::of(&config.persistence)?;
+        let all = pattern.all_in(&target).map_err(|error| {
+            io::Error::other(format!("can't look for snapshots in {target}: {error}"))
+        })?;
+        Ok(all.first().map(|newest| target.at(&newest.name)))
     }
 
     /// The files that hold the keyspace: of the append-only file if it is on and there is one, else
@@ -367,8 +373,8 @@ impl Shared {
         if is_on && let Some(files) = self.aof_to_load()? {
             return Ok(Some(files));
         }
-        Ok(self.path_to_load()?.map(|path| Files {
-            paths: vec![(path, false)],
+        Ok(self.snapshot_to_load()?.map(|location| Files {
+            locations: vec![(location, false)],
         }))
     }
 
@@ -394,14 +400,48 @@ impl Shared {
     }
 }
 
-fn path_to_save(config: &Config) -> Result<PathBuf, Refused> {
-    let pattern = Pattern::new(&config.persistence.dbfilename).ok_or(Refused::NoName)?;
-    Ok(folder(config).join(pattern.at(unix_seconds())))
+/// Refuses places that snapshots or the append-only file can't go to.
+pub(crate) fn check_place(config: &Config) -> io::Result<()> {
+    let target = Target::of(&config.persistence)?;
+    if config.persistence.appendonly {
+        folder_of(&target)?;
+    }
+    Ok(())
 }
 
-/// Where snapshots lie.
-fn folder(config: &Config) -> PathBuf {
-    PathBuf::from(&config.persistence.dir)
+fn location_to_save(config: &Config) -> Result<Location, Refused> {
+    let pattern = Pattern::new(&config.persistence.dbfilename).ok_or(Refused::NoName)?;
+    let target = Target::of(&config.persistence).map_err(|_| Refused::NoName)?;
+    Ok(target.at(&pattern.at(unix_seconds())))
+}
+
+/// Whether long strings are compressed in a snapshot, and how all of it is. The base of an
+/// append-only file is for everybody to read.
+fn compression(config: &Config, is_base: bool) -> (bool, Compression) {
+    let settings = &config.persistence;
+    match settings.compression_mode {
+        CompressionMode::ZstdBlocks if !is_base => {
+            (false, Compression::Zstd(settings.compression_level))
+        }
+        CompressionMode::Lz4Blocks if !is_base => (false, Compression::Lz4),
+        CompressionMode::None => (false, Compression::None),
+        _ => (settings.rdbcompression, Compression::None),
+    }
+}
+
+/// Where the append-only file lies.
+fn folder_of(target: &Target) -> io::Result<&Path> {
+    match target {
+        Target::Folder(folder) => Ok(folder),
+        Target::Bucket(_) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!(
+                "the append-only file (appendonly) can't be in a bucket, and dir is {target}: \
+                 give a folder as dir, or do without appendonly and have snapshots taken \
+                 (snapshot_cron, save)"
+            ),
+        )),
+    }
 }
 
 fn unix_seconds() -> u64 {

@@ -22,7 +22,8 @@ use store::{Blocked, Txn};
 use self::feed::{Feed, Taker};
 use self::manifest::{Manifest, Part, Place};
 use self::writer::Writer;
-use super::{Purpose, Refused, folder};
+use super::target::{Location, Target};
+use super::{Purpose, Refused, folder_of};
 use crate::clients::ClientInfo;
 use crate::flags::Config;
 use crate::flags::values::AppendFsync;
@@ -90,7 +91,7 @@ impl State {
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     /// A snapshot or a log, and logs that follow it; whether the end of each may be torn.
-    pub(crate) paths: Vec<(PathBuf, bool)>,
+    pub(super) locations: Vec<(Location, bool)>,
 }
 
 impl Aof {
@@ -144,44 +145,49 @@ impl Aof {
     }
 }
 
-fn place(config: &Config) -> Place {
+fn place(config: &Config) -> io::Result<Place> {
     let settings = &config.persistence;
-    Place {
-        folder: folder(config).join(&settings.appenddirname),
+    let target = Target::of(settings)?;
+    Ok(Place {
+        folder: folder_of(&target)?.join(&settings.appenddirname),
         name: settings.appendfilename.clone(),
-    }
+    })
 }
 
 impl Shared {
     /// The append-only file that there is, to be loaded. `None` if there is none.
     pub(crate) fn aof_to_load(&self) -> io::Result<Option<Files>> {
         let config = self.config();
-        let place = place(&config);
+        let place = place(&config)?;
         let may_be_torn = config.persistence.aof_load_truncated;
         let Some(mut manifest) = place.read()? else {
             // Before version 7 of Redis it was one file.
-            let single = folder(&config).join(&place.name);
-            let paths = single.is_file().then_some((single, may_be_torn));
-            return Ok(paths.map(|path| Files { paths: vec![path] }));
+            let single = Path::new(&config.persistence.dir).join(&place.name);
+            let single = single.is_file().then_some(single);
+            return Ok(single.map(|single| Files {
+                locations: vec![(single.into(), may_be_torn)],
+            }));
         };
         place.remove_history(&mut manifest);
-        let mut paths = Vec::new();
+        let mut locations: Vec<(Location, bool)> = Vec::new();
         let path_of = |part: &Part| place.folder.join(&part.name);
         let increments: Vec<_> = manifest.increments.iter().map(path_of).collect();
         // An increment is begun when the one before lasts: it is still empty if that is torn.
         let is_begun = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.len() > 0);
         let last = increments.iter().rposition(is_begun);
-        paths.extend(manifest.base.iter().map(|part| (path_of(part), false)));
+        let base = manifest.base.iter();
+        locations.extend(base.map(|part| (path_of(part).into(), false)));
         for (number, path) in increments.into_iter().enumerate() {
-            paths.push((path, may_be_torn && last.is_none_or(|last| last <= number)));
+            let is_last = last.is_none_or(|last| last <= number);
+            locations.push((path.into(), may_be_torn && is_last));
         }
-        Ok(Some(Files { paths }))
+        Ok(Some(Files { locations }))
     }
 
     /// Goes on with what was loaded. Everything is locked.
     pub(crate) fn resume_aof(self: &Arc<Self>, txn: &mut Txn<'_>) -> io::Result<()> {
         let config = self.config();
-        let place = place(&config);
+        let place = place(&config)?;
         let manifest = place.read()?.filter(|manifest| manifest.base.is_some());
         let Some(mut manifest) = manifest else {
             // The first base has to be whole before anything is promised.
@@ -232,7 +238,7 @@ impl Shared {
         }
         let begun = self.begin_increment();
         let begun = begun.and_then(|base| {
-            self.begin_snapshot(txn, base, Purpose::Base)
+            self.begin_snapshot(txn, base.into(), Purpose::Base)
                 .map_err(|refused| io::Error::other(format!("{refused:?}")))
         });
         begun.map_err(|error| {
@@ -250,7 +256,7 @@ impl Shared {
         let mut state = aof.lock();
         let place = match &state.place {
             Some(place) if aof.is_on() => place.clone(),
-            _ => place(&self.config()),
+            _ => place(&self.config())?,
         };
         fs::create_dir_all(&place.folder)?;
         if !aof.is_on() {
