@@ -44,10 +44,21 @@ impl Thread {
         self.is_full
     }
 
+    /// As [`Thread::make_room`] if there is need to, from outside the gate.
+    pub(crate) fn keep_to_limit(&mut self) {
+        if self.look_at_memory() && self.shared.store.enter(self.number) {
+            self.make_room();
+            self.shared.store.leave(self.number);
+        }
+    }
+
     /// Evicts keys as the policy says until there is room, or for as long as that may take. The
     /// caller is inside the gate and holds no lock. Writes are refused only if nothing may go.
     #[cold]
     pub(crate) fn make_room(&mut self) {
+        if self.shared.persistence.needs_all() {
+            return;
+        }
         let settings = &self.config.memory;
         let Some(how) = eviction(settings.maxmemory_policy, settings.maxmemory_samples) else {
             return;

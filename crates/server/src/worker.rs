@@ -415,9 +415,8 @@ where
             admin::note_event(&thread.shared, &thread.config, "expire-cycle", took);
         }
         // A lower limit takes effect without a command.
-        if !is_paused && thread.look_at_memory() && thread.shared.store.enter(thread.number) {
-            thread.make_room();
-            thread.shared.store.leave(thread.number);
+        if !is_paused {
+            thread.keep_to_limit();
         }
         if thread.number == 0 {
             admin::cron(&thread.shared, now_us);

@@ -2,6 +2,7 @@
 
 import pytest
 import redis
+from conftest import wait_until
 
 LIMIT = 24 << 20
 # The room in arenas that may come on top of the limit (an eighth), and what one batch writes.
@@ -142,3 +143,61 @@ def test_evictions_are_told(limited):
     watcher.set("watched", 2)
     with pytest.raises(redis.WatchError):
         watcher.execute()
+
+
+def restart_with_half(server, client, policy, **options):
+    """Starts it again with half the memory that it uses; returns the limit and a client."""
+    limit = used(client) // 2
+    client.close()
+    server.stop()
+    server.options.update({"maxmemory": limit, "maxmemory-policy": policy}, **options)
+    server.start()
+    client = redis.Redis(port=server.port, decode_responses=True)
+    wait_until(lambda: client.info("persistence")["loading"] == 0, "all is loaded")
+    return limit, client
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_a_snapshot_beyond_the_limit_is_loaded_and_evicts(own_server, threads):
+    server = own_server(proactor_threads=threads)
+    client = redis.Redis(port=server.port, decode_responses=True)
+    fill(client)
+    keys = client.dbsize()
+    client.save()
+    limit, client = restart_with_half(server, client, "allkeys-lru")
+    assert used(client) < limit + limit // 8 + (4 << 20)
+    evicted = client.info("stats")["evicted_keys"]
+    assert evicted > keys // 5 and client.dbsize() == keys - evicted
+    assert f"holds more than maxmemory ({limit} bytes): " in server.log_tail()
+    assert client.set("key", 1)
+
+
+def test_a_snapshot_beyond_the_limit_is_loaded_and_writes_are_refused(own_server):
+    server = own_server()
+    client = redis.Redis(port=server.port, decode_responses=True)
+    fill(client)
+    keys = client.dbsize()
+    client.save()
+    limit, client = restart_with_half(server, client, "noeviction")
+    assert client.dbsize() == keys and client.get("key:0")
+    assert f"more than maxmemory ({limit})" in server.log_tail()
+    with pytest.raises(redis.exceptions.OutOfMemoryError):
+        client.set("key", 1)
+    client.config_set("maxmemory", 4 * limit)
+    assert client.set("key", 1)
+
+
+def test_a_log_is_repeated_whole_before_keys_are_evicted(own_server):
+    server = own_server(appendonly="yes", appendfsync="no",
+                        **{"auto-aof-rewrite-percentage": 0})
+    client = redis.Redis(port=server.port, decode_responses=True)
+    counters = [f"counter:{number}" for number in range(20_000)]
+    for _ in range(2):
+        with client.pipeline(transaction=False) as pipe:
+            for counter in counters:
+                pipe.incr(counter)
+            pipe.execute()
+        fill(client, times=1)
+    limit, client = restart_with_half(server, client, "allkeys-random")
+    wait_until(lambda: used(client) < limit + limit // 8, "there is room again")
+    assert set(client.mget(counters)) == {"2", None}

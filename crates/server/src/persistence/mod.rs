@@ -3,6 +3,7 @@
 mod aof;
 mod load;
 mod names;
+mod set;
 mod target;
 mod thread;
 mod write;
@@ -23,7 +24,7 @@ pub(crate) use load::{Loading, LoadingProgress};
 use self::aof::Aof;
 use self::names::Pattern;
 use self::target::{Location, Target};
-use self::write::Head;
+use self::write::{Chunks, Head};
 use crate::cron::Cron;
 use crate::flags::Config;
 use crate::flags::values::CompressionMode;
@@ -176,6 +177,13 @@ impl Persistence {
         loading.is_some_and(|it| !it.has_ended.load(Ordering::Relaxed))
     }
 
+    /// Whether a log is being repeated that counts on finding all keys.
+    pub(crate) fn needs_all(&self) -> bool {
+        let state = self.lock();
+        let loading = state.loading.as_ref();
+        loading.is_some_and(|it| it.needs_all && !it.has_ended.load(Ordering::Relaxed))
+    }
+
     /// Waits for the end of the snapshot under way, which others don't hold up.
     pub(crate) fn wait(&self) {
         let mut state = self.lock();
@@ -202,15 +210,15 @@ impl Shared {
 
     /// The instant of a snapshot that is saved while clients go on. Everything is locked.
     pub(crate) fn begin_save(self: &Arc<Self>, txn: &mut Txn<'_>) -> Result<(), Refused> {
-        let location = location_to_save(&self.config())?;
-        self.begin_snapshot(txn, location, Purpose::Snapshot)
+        let destination = destination(&self.config(), self.threads())?;
+        self.begin_snapshot(txn, destination, Purpose::Snapshot)
     }
 
     /// The instant of a snapshot that goes there. Everything is locked.
     fn begin_snapshot(
         self: &Arc<Self>,
         txn: &mut Txn<'_>,
-        location: Location,
+        destination: Destination,
         purpose: Purpose,
     ) -> Result<(), Refused> {
         let config = self.config();
@@ -234,7 +242,8 @@ impl Shared {
             is_base,
         };
         let progress = Arc::new(Progress::default());
-        let (sender, chunks) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
+        let chunks = Chunks::new(receiver);
         let output = Output::new(sender, head.options.compress, Arc::clone(&progress));
         let current = Current {
             began: Instant::now(),
@@ -245,10 +254,10 @@ impl Shared {
         };
         let shared = Arc::clone(self);
         let work = move || {
-            let written = write::write(&location, &head, &chunks, &progress);
-            // After an error nothing more is sent; this waits for the end.
-            let _ = chunks.iter().count();
-            shared.saved(&location, written);
+            let written = destination.write(&head, &chunks, &progress);
+            // After an error nothing more is sent.
+            chunks.drain();
+            shared.saved(&destination.location(), written);
         };
         std::thread::Builder::new()
             .name("darner-save".into())
@@ -352,8 +361,8 @@ impl Shared {
         }
     }
 
-    /// The newest snapshot there is, to be loaded.
-    fn snapshot_to_load(&self) -> io::Result<Option<Location>> {
+    /// The newest snapshot there is, and those before it.
+    fn snapshot_to_load(&self) -> io::Result<Option<Files>> {
         let config = self.config();
         let Some(pattern) = Pattern::new(&config.persistence.dbfilename) else {
             return Ok(None);
@@ -362,7 +371,12 @@ impl Shared {
         let all = pattern.all_in(&target).map_err(|error| {
             io::Error::other(format!("can't look for snapshots in {target}: {error}"))
         })?;
-        Ok(all.first().map(|newest| target.at(&newest.name)))
+        let mut all = all.iter().map(|found| target.at(&found.name));
+        Ok(all.next().map(|newest| Files {
+            locations: vec![(newest, false)],
+            needs_all: false,
+            older: all.collect(),
+        }))
     }
 
     /// The files that hold the keyspace: of the append-only file if it is on and there is one, else
@@ -373,9 +387,7 @@ impl Shared {
         if is_on && let Some(files) = self.aof_to_load()? {
             return Ok(Some(files));
         }
-        Ok(self.snapshot_to_load()?.map(|location| Files {
-            locations: vec![(location, false)],
-        }))
+        self.snapshot_to_load()
     }
 
     /// Whether a save point is reached or a snapshot was asked for.
@@ -409,10 +421,54 @@ pub(crate) fn check_place(config: &Config) -> io::Result<()> {
     Ok(())
 }
 
-fn location_to_save(config: &Config) -> Result<Location, Refused> {
-    let pattern = Pattern::new(&config.persistence.dbfilename).ok_or(Refused::NoName)?;
-    let target = Target::of(&config.persistence).map_err(|_| Refused::NoName)?;
-    Ok(target.at(&pattern.at(unix_seconds())))
+/// Where a snapshot goes, and in which form.
+#[derive(Debug)]
+enum Destination {
+    /// One file, which Redis can read.
+    File(Location),
+    /// So many files beside a summary, which are written side by side.
+    Set {
+        target: Target,
+        stem: String,
+        count: usize,
+    },
+}
+
+impl Destination {
+    fn write(&self, head: &Head, chunks: &Chunks, progress: &Progress) -> io::Result<u64> {
+        match self {
+            Self::File(location) => write::write(location, head, chunks, progress),
+            Self::Set {
+                target,
+                stem,
+                count,
+            } => set::write((target, stem), *count, head, chunks, progress),
+        }
+    }
+
+    /// The file that makes it a snapshot.
+    fn location(&self) -> Location {
+        match self {
+            Self::File(location) => location.clone(),
+            Self::Set { target, stem, .. } => target.at(&names::summary(stem)),
+        }
+    }
+}
+
+fn destination(config: &Config, threads: usize) -> Result<Destination, Refused> {
+    let settings = &config.persistence;
+    let pattern = Pattern::new(&settings.dbfilename).ok_or(Refused::NoName)?;
+    let target = Target::of(settings).map_err(|_| Refused::NoName)?;
+    let now_s = unix_seconds();
+    Ok(if settings.df_snapshot_format {
+        Destination::Set {
+            target,
+            stem: pattern.stem_at(now_s),
+            count: threads,
+        }
+    } else {
+        Destination::File(target.at(&pattern.at(now_s)))
+    })
 }
 
 /// Whether long strings are compressed in a snapshot, and how all of it is. The base of an

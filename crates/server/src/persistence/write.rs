@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rdb::file::{Compression, FrameWriter, Options, Writer};
@@ -28,53 +28,77 @@ pub(super) struct Head {
 
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// What the data threads send, for one who writes or several.
+#[derive(Debug)]
+pub(super) struct Chunks(Mutex<mpsc::Receiver<Chunk>>);
+
+impl Chunks {
+    pub(super) fn new(receiver: mpsc::Receiver<Chunk>) -> Self {
+        Self(Mutex::new(receiver))
+    }
+
+    /// The next one, once it is there. `None` at the end.
+    fn next(&self) -> Option<Chunk> {
+        let receiver = self.0.lock().expect("never held across a panic");
+        receiver.recv().ok()
+    }
+
+    /// Waits for the end.
+    pub(super) fn drain(&self) {
+        while self.next().is_some() {}
+    }
+}
+
+/// What has become of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) bytes: u64,
+    /// 0 if there is none.
+    pub(super) checksum: u64,
+}
+
 /// A file on its way: keys, in a frame, in pieces that are worth a system call.
-type Out = Writer<FrameWriter<BufWriter<Unfinished>>>;
+pub(super) type Out = Writer<FrameWriter<BufWriter<Unfinished>>>;
 
 /// Writes a snapshot, which appears when it is whole. Returns its size.
 pub(super) fn write(
     location: &Location,
     head: &Head,
-    chunks: &mpsc::Receiver<Chunk>,
+    chunks: &Chunks,
     progress: &Progress,
 ) -> io::Result<u64> {
-    let written = write_file(location, head, chunks, progress);
+    let write = || {
+        let mut writer = begin(location, head)?;
+        functions_and_sizes(&mut writer, head)?;
+        keys(&mut writer, chunks, progress)?;
+        end(writer)
+    };
+    Ok(give_up_unless(write(), progress)?.bytes)
+}
+
+/// Writes a file with some of the keys, which appears when it is whole.
+pub(super) fn write_part(
+    location: &Location,
+    head: &Head,
+    chunks: &Chunks,
+    progress: &Progress,
+) -> io::Result<Written> {
+    let write = || {
+        let mut writer = begin(location, head)?;
+        keys(&mut writer, chunks, progress)?;
+        end(writer)
+    };
+    give_up_unless(write(), progress)
+}
+
+fn give_up_unless<T>(written: io::Result<T>, progress: &Progress) -> io::Result<T> {
     if written.is_err() {
         progress.is_given_up.store(true, Ordering::Relaxed);
     }
     written
 }
 
-fn write_file(
-    location: &Location,
-    head: &Head,
-    chunks: &mpsc::Receiver<Chunk>,
-    progress: &Progress,
-) -> io::Result<u64> {
-    let mut writer = begin(location, head)?;
-    for library in &head.libraries {
-        writer.function(&library.code)?;
-    }
-    let mut db = None;
-    let mut untold: Vec<_> = head.dbs.iter().copied().map(Some).collect();
-    for chunk in chunks {
-        if db != Some(chunk.db) {
-            let number = chunk.db as u64;
-            match untold.get_mut(chunk.db).and_then(Option::take) {
-                Some(held) => writer.database(number, held.keys as u64, held.expiring as u64)?,
-                None => writer.select(number)?,
-            }
-            db = Some(chunk.db);
-        }
-        let written = writer.keys(&chunk.bytes);
-        let waiting = &progress.waiting_bytes;
-        waiting.fetch_sub(chunk.bytes.len(), Ordering::Relaxed);
-        written?;
-    }
-    end(writer)
-}
-
-fn begin(location: &Location, head: &Head) -> io::Result<Out> {
+pub(super) fn begin(location: &Location, head: &Head) -> io::Result<Out> {
     let file = location.create(memory::used())?;
     let buffered = BufWriter::with_capacity(BUFFER_BYTES, file);
     let frame = FrameWriter::begin(buffered, head.compression)?;
@@ -90,12 +114,44 @@ fn begin(location: &Location, head: &Head) -> io::Result<Out> {
     Ok(writer)
 }
 
-fn end(writer: Out) -> io::Result<u64> {
-    let buffered = writer.finish()?.finish()?;
-    let file = buffered
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?;
-    file.finish()
+/// What belongs to no key.
+pub(super) fn functions_and_sizes(writer: &mut Out, head: &Head) -> io::Result<()> {
+    for library in &head.libraries {
+        writer.function(&library.code)?;
+    }
+    for (number, held) in head.dbs.iter().enumerate() {
+        if held.keys > 0 {
+            writer.database(number as u64, held.keys as u64, held.expiring as u64)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what is sent. Others may take their share of it.
+fn keys(writer: &mut Out, chunks: &Chunks, progress: &Progress) -> io::Result<()> {
+    let mut db = None;
+    while let Some(chunk) = chunks.next() {
+        if progress.is_given_up.load(Ordering::Relaxed) {
+            return Err(io::Error::other(
+                "another file of the snapshot can't be written",
+            ));
+        }
+        if db.replace(chunk.db) != Some(chunk.db) {
+            writer.select(chunk.db as u64)?;
+        }
+        let written = writer.keys(&chunk.bytes);
+        let waiting = &progress.waiting_bytes;
+        waiting.fetch_sub(chunk.bytes.len(), Ordering::Relaxed);
+        written?;
+    }
+    Ok(())
+}
+
+pub(super) fn end(writer: Out) -> io::Result<Written> {
+    let (frame, checksum) = writer.finish_with_checksum()?;
+    let file = frame.finish()?.into_inner();
+    let bytes = file.map_err(io::IntoInnerError::into_error)?.finish()?;
+    Ok(Written { bytes, checksum })
 }
 
 #[cfg(test)]
@@ -125,12 +181,13 @@ mod tests {
         let path = folder.join("dump.rdb");
         for compression in [Compression::None, Compression::Zstd(2), Compression::Lz4] {
             fs::write(&path, "the one before").expect("written");
-            let (sender, chunks) = mpsc::channel();
+            let (sender, receiver) = mpsc::channel();
+            let chunks = &Chunks::new(receiver);
             let progress = Progress::default();
             let (location, head) = (&Location::from(path.clone()), &head(compression));
             let progress = &progress;
             std::thread::scope(|scope| {
-                let written = scope.spawn(move || write(location, head, &chunks, progress));
+                let written = scope.spawn(move || write(location, head, chunks, progress));
                 assert_eq!(fs::read(&path).expect("there"), b"the one before");
                 drop(sender);
                 let bytes = written.join().expect("no panic").expect("written");
@@ -143,7 +200,7 @@ mod tests {
 
     #[test]
     fn one_that_cannot_be_written_is_given_up() {
-        let (_, chunks) = mpsc::channel();
+        let chunks = Chunks::new(mpsc::channel().1);
         let progress = Progress::default();
         let location = Location::from(std::path::PathBuf::from("/nowhere/dump.rdb"));
         assert!(write(&location, &head(Compression::None), &chunks, &progress).is_err());

@@ -119,8 +119,8 @@ topic! {
     aof_rewrite_incremental_fsync: bool = true, Yes,
         redis("aof-rewrite-incremental-fsync"), runtime(), inert();
 
-    /// Save one file per shard (true) or one Redis RDB (false).
-    df_snapshot_format: bool = true, Yes, inert();
+    /// Save several files side by side (true) or one that Redis loads (false). Either is loaded.
+    df_snapshot_format: bool = false, Yes, runtime();
 
     /// How snapshots are compressed: 0 = not, 1 = long strings with LZF, as Redis does
     /// (rdbcompression), 2 = all of it with zstd, 3 = all of it with LZ4.

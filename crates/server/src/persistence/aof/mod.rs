@@ -92,6 +92,10 @@ impl State {
 pub(crate) struct Files {
     /// A snapshot or a log, and logs that follow it; whether the end of each may be torn.
     pub(super) locations: Vec<(Location, bool)>,
+    /// See [`super::LoadingProgress`].
+    pub(super) needs_all: bool,
+    /// Snapshots that may be loaded instead, the newest first.
+    pub(super) older: Vec<Location>,
 }
 
 impl Aof {
@@ -166,6 +170,8 @@ impl Shared {
             let single = single.is_file().then_some(single);
             return Ok(single.map(|single| Files {
                 locations: vec![(single.into(), may_be_torn)],
+                needs_all: true,
+                older: Vec::new(),
             }));
         };
         place.remove_history(&mut manifest);
@@ -181,7 +187,11 @@ impl Shared {
             let is_last = last.is_none_or(|last| last <= number);
             locations.push((path.into(), may_be_torn && is_last));
         }
-        Ok(Some(Files { locations }))
+        Ok(Some(Files {
+            locations,
+            needs_all: true,
+            older: Vec::new(),
+        }))
     }
 
     /// Goes on with what was loaded. Everything is locked.
@@ -238,7 +248,7 @@ impl Shared {
         }
         let begun = self.begin_increment();
         let begun = begun.and_then(|base| {
-            self.begin_snapshot(txn, base.into(), Purpose::Base)
+            self.begin_snapshot(txn, super::Destination::File(base.into()), Purpose::Base)
                 .map_err(|refused| io::Error::other(format!("{refused:?}")))
         });
         begun.map_err(|error| {

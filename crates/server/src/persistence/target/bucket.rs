@@ -325,6 +325,7 @@ fn found(object: &ObjectMeta) -> Option<Found> {
     Some(Found {
         name: object.location.filename()?.to_owned(),
         modified,
+        bytes: object.size,
     })
 }
 

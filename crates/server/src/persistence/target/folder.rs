@@ -90,6 +90,7 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<Found>> {
             found.push(Found {
                 name,
                 modified: about.modified()?,
+                bytes: about.len(),
             });
         }
     }

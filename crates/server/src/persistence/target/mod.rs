@@ -3,10 +3,11 @@
 mod bucket;
 mod folder;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -39,6 +40,7 @@ pub(super) enum Location {
 pub(super) struct Found {
     pub(super) name: String,
     pub(super) modified: SystemTime,
+    pub(super) bytes: u64,
 }
 
 impl Target {
@@ -84,6 +86,22 @@ impl fmt::Display for Target {
 }
 
 impl Location {
+    /// Its name there.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::File(path) => path.file_name().and_then(OsStr::to_str).unwrap_or_default(),
+            Self::Object(_, name) => name,
+        }
+    }
+
+    /// Where it lies.
+    pub(super) fn target(&self) -> Target {
+        match self {
+            Self::File(path) => Target::Folder(path.parent().unwrap_or(Path::new("")).to_owned()),
+            Self::Object(bucket, _) => Target::Bucket(Arc::clone(bucket)),
+        }
+    }
+
     /// Its size in bytes.
     pub(super) fn bytes(&self) -> io::Result<u64> {
         match self {
