@@ -23,10 +23,12 @@ PART = 8 << 20
 
 
 class Bucket:
-    """A moto server with one bucket. With `checks` it wants the credentials that it gives out."""
+    """A moto server with one bucket. With `checks` it wants the credentials that it gives out; with
+    `tls`, a folder, it speaks TLS and its certificate is there."""
 
-    def __init__(self, checks=False):
+    def __init__(self, checks=False, tls=None):
         self.port = servers.free_port()
+        self.certificate = tls and make_certificate(tls)
         self.env = dict(CREDENTIALS)
         self.checks = checks
 
@@ -34,6 +36,8 @@ class Bucket:
         # Nothing is checked for making a user and the bucket.
         env = dict(os.environ, **({"INITIAL_NO_AUTH_ACTION_COUNT": "4"} if self.checks else {}))
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        if self.certificate:
+            command += ["-s", "-c", self.certificate, "-k", self.certificate]
         self.process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
         wait_until(lambda: is_listening(self.port), "moto listens", limit=30)
@@ -62,7 +66,9 @@ class Bucket:
         iam.delete_access_key(UserName="user", AccessKeyId=self.env["AWS_ACCESS_KEY_ID"])
 
     def client(self, service):
-        return boto3.client(service, endpoint_url=f"http://127.0.0.1:{self.port}",
+        scheme = "https" if self.certificate else "http"
+        return boto3.client(service, endpoint_url=f"{scheme}://127.0.0.1:{self.port}",
+                            verify=self.certificate,
                             aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
                             aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
                             region_name="us-east-1",
@@ -77,6 +83,18 @@ class Bucket:
 
     def uploads(self):
         return self.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+
+
+def make_certificate(folder):
+    """One that vouches for itself, and its key."""
+    path = os.path.join(folder, "certificate.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-addext", "basicConstraints=critical,CA:FALSE",
+                    "-keyout", path, "-out", path + ".crt"], check=True, capture_output=True)
+    with open(path, "a", encoding="ascii") as both:
+        both.write(open(path + ".crt", encoding="ascii").read())
+    return path
 
 
 def is_listening(port):
@@ -194,6 +212,17 @@ def test_wrong_credentials_are_told_and_the_server_goes_on(in_bucket):
         assert client.get("key") == b"1"
         assert "403" in right.log_tail()
         client.shutdown(nosave=True)
+
+
+def test_tls(tmp_path, in_bucket):
+    with Bucket(tls=tmp_path) as bucket:
+        trusting = dict(bucket.env, SSL_CERT_FILE=bucket.certificate)
+        server = in_bucket(bucket, env=trusting, s3_use_https="true").start()
+        client = connect(server)
+        client.set("key", 1)
+        assert client.save() and bucket.names() == ["some/where/dump.rdb"]
+        stranger = in_bucket(bucket, s3_use_https="true")
+        assert "certificate" in refusal(stranger)
 
 
 def test_no_credentials_are_told(bucket, in_bucket):

@@ -5,6 +5,7 @@
 //! time, and appears when all are there. It is read in ranges, a few ahead.
 
 use std::collections::VecDeque;
+use std::error::Error as _;
 use std::io::{self, Read, Write};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,7 +30,7 @@ const RANGES_AHEAD: usize = 2;
 /// With so much there a reader goes on without waiting.
 const ENOUGH_BYTES: usize = 1 << 20;
 /// Who saves at the end has everybody waiting.
-const RETRIES: usize = 6;
+const RETRIES: usize = 8;
 const RETRY_LIMIT: Duration = Duration::from_mins(1);
 /// Variables of the environment that tell where credentials are to be had.
 const CREDENTIALS: &[&str] = &[
@@ -333,9 +334,18 @@ fn invalid(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
-/// In one line, since servers answer with documents.
+/// With its causes, and in one line, since servers answer with documents.
 fn failed(error: &object_store::Error) -> io::Error {
-    io::Error::other(error.to_string().replace(['\r', '\n'], " "))
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let told = error.to_string();
+        if !text.contains(&told) {
+            text = format!("{text}: {told}");
+        }
+        cause = error.source();
+    }
+    io::Error::other(text.replace(['\r', '\n'], " "))
 }
 
 #[cfg(test)]
