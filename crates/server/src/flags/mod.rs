@@ -32,7 +32,7 @@ pub use topics::persistence::Persistence;
 pub mod values {
     pub use super::special::{MemoryShare, OutputBufferLimit, OutputBufferLimits, SavePoint};
     pub use super::topics::cluster::{ClusterMode, EndpointType};
-    pub use super::topics::memory::MaxmemoryPolicy;
+    pub use super::topics::memory::{MaxmemoryPolicy, MemoryFlags};
     pub use super::topics::monitoring::{LogFormat, LogLevel, SyslogFacility};
     pub use super::topics::persistence::{AppendFsync, CompressionMode, SanitizeDumpPayload};
     pub use super::topics::process::{AffinityMode, OomScoreAdj, Shutdown, Supervised};
