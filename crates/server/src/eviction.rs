@@ -48,6 +48,9 @@ impl Thread {
     /// caller is inside the gate and holds no lock. Writes are refused only if nothing may go.
     #[cold]
     pub(crate) fn make_room(&mut self) {
+        if self.is_replaying() {
+            return;
+        }
         let settings = &self.config.memory;
         let Some(how) = eviction(settings.maxmemory_policy, settings.maxmemory_samples) else {
             return;

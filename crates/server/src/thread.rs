@@ -20,6 +20,7 @@ use crate::pubsub::Subscribers;
 use crate::script::{Aside, PutOff, ThreadScripts};
 use crate::session::{self, Session};
 use crate::shared::Shared;
+use crate::slow_path::Reason;
 use crate::stats::ThreadStats;
 use crate::table::Entry;
 use crate::ticks::{Tick, Ticks};
@@ -113,6 +114,12 @@ impl Thread {
     #[inline(always)]
     pub fn stats<'s>(&self, shared: &'s Shared) -> &'s ThreadStats {
         &shared.stats[self.number]
+    }
+
+    /// Whether an append-only file is being loaded: what expires or is evicted meanwhile would be
+    /// missing for the commands that follow, and in no log.
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.config.persistence.appendonly && self.shared.slow_path.has(Reason::Loading)
     }
 
     /// A new tick: the time, and the settings if they have changed.

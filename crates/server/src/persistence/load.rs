@@ -47,6 +47,8 @@ pub(crate) struct LoadingProgress {
 #[derive(Debug)]
 pub(crate) struct Loading {
     files: VecDeque<(PathBuf, bool)>,
+    /// What has expired since is still needed, for the commands that follow.
+    is_aof: bool,
     rules: Rules,
     path: PathBuf,
     current: Current,
@@ -81,6 +83,7 @@ impl Loading {
     /// Begins to read files, of which there is at least one. `rules` say in which forms values are
     /// kept.
     pub(crate) fn open(files: Files, rules: Rules) -> io::Result<Self> {
+        let is_aof = files.is_aof;
         let mut files = VecDeque::from(files.paths);
         let mut total_bytes = 0;
         for (path, _) in &files {
@@ -101,6 +104,7 @@ impl Loading {
         Ok(Self {
             current: Current::open(&path, may_be_torn, rules.clone(), &progress)?,
             files,
+            is_aof,
             rules,
             path,
             db: 0,
@@ -160,7 +164,6 @@ impl Loading {
                 }
             }
             Current::Log(replay) => {
-                // What has expired since was still there for the commands that follow.
                 let now_ms = std::mem::take(&mut txn.now_ms);
                 let run = replay.run(GROUP, thread, shared, txn);
                 txn.now_ms = now_ms;
@@ -221,13 +224,19 @@ impl Loading {
         }
         let (mut added, mut expired) = (0, 0);
         for key in keys {
-            if key.expiry.is_some_and(|at| at <= txn.now_ms) {
+            let now_ms = txn.now_ms;
+            let is_due = key.expiry.is_some_and(|at| at <= now_ms);
+            if is_due && !self.is_aof {
                 expired += 1;
                 continue;
             }
+            txn.now_ms = if self.is_aof { 0 } else { now_ms };
             let found = txn.peek(&key.name);
             load::put(txn, &key.name, found, key.value, key.expiry);
-            load::set_use(txn, &key.name, key.idle_seconds, key.frequency);
+            txn.now_ms = now_ms;
+            if !is_due {
+                load::set_use(txn, &key.name, key.idle_seconds, key.frequency);
+            }
             added += 1;
         }
         self.progress.keys.fetch_add(added, Ordering::Relaxed);

@@ -368,6 +368,7 @@ impl Shared {
             return Ok(Some(files));
         }
         Ok(self.path_to_load()?.map(|path| Files {
+            is_aof: false,
             paths: vec![(path, false)],
         }))
     }

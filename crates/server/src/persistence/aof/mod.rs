@@ -89,6 +89,8 @@ impl State {
 /// What is to be loaded.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
+    /// Whether they are an append-only file, in which time stands still.
+    pub(crate) is_aof: bool,
     /// A snapshot or a log, and logs that follow it; whether the end of each may be torn.
     pub(crate) paths: Vec<(PathBuf, bool)>,
 }
@@ -162,7 +164,10 @@ impl Shared {
             // Before version 7 of Redis it was one file.
             let single = folder(&config).join(&place.name);
             let paths = single.is_file().then_some((single, may_be_torn));
-            return Ok(paths.map(|path| Files { paths: vec![path] }));
+            return Ok(paths.map(|path| Files {
+                is_aof: true,
+                paths: vec![path],
+            }));
         };
         place.remove_history(&mut manifest);
         let mut paths = Vec::new();
@@ -175,7 +180,10 @@ impl Shared {
         for (number, path) in increments.into_iter().enumerate() {
             paths.push((path, may_be_torn && last.is_none_or(|last| last <= number)));
         }
-        Ok(Some(Files { paths }))
+        Ok(Some(Files {
+            is_aof: true,
+            paths,
+        }))
     }
 
     /// Goes on with what was loaded. Everything is locked.
