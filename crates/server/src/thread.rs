@@ -137,6 +137,8 @@ impl Thread {
         self.config_version = self.shared.config_version();
         self.config = self.shared.config();
         self.observe_ns = admin::threshold_ns(&self.config);
+        let stamps = self.config.persistence.aof_timestamp_enabled;
+        self.shared.persistence.aof.note_stamps(stamps);
         self.look_at_memory();
     }
 

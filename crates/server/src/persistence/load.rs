@@ -135,6 +135,18 @@ impl Loading {
         Ok(is_left)
     }
 
+    /// Loads all that is left at once. Everything is locked.
+    pub(crate) fn all<'s>(
+        &mut self,
+        thread: &mut Thread,
+        shared: &'s Shared,
+        txn: &mut Txn<'s>,
+    ) -> io::Result<()> {
+        while self.group(thread, shared, txn)? || self.next_file()? {}
+        self.end();
+        Ok(())
+    }
+
     /// Goes on with the next file. False if there is none.
     fn next_file(&mut self) -> io::Result<bool> {
         let Some((path, may_be_torn)) = self.files.pop_front() else {
@@ -304,7 +316,7 @@ fn next_group(reader: &mut Reader<Counted>) -> Result<(SmallVec<[Key; GROUP]>, O
 }
 
 fn about(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
-    io::Error::other(format!("can't load {}: {error}", path.display()))
+    io::Error::other(format!("can't load {} ({error})", path.display()))
 }
 
 fn about_broken(path: &Path, error: &rdb::Error) -> io::Error {

@@ -1,8 +1,10 @@
 //! Snapshots on disk: when they are taken, what has become of them, and how the last one is loaded.
 
 mod aof;
+mod leftovers;
 mod load;
 mod names;
+mod reload;
 mod thread;
 mod write;
 
@@ -367,6 +369,11 @@ impl Shared {
         if is_on && let Some(files) = self.aof_to_load()? {
             return Ok(Some(files));
         }
+        self.snapshot_to_load()
+    }
+
+    /// The newest snapshot, if there is one.
+    pub(crate) fn snapshot_to_load(&self) -> io::Result<Option<Files>> {
         Ok(self.path_to_load()?.map(|path| Files {
             is_aof: false,
             paths: vec![(path, false)],

@@ -46,7 +46,7 @@ impl Pattern {
 
     /// Whether a file may be a snapshot of this pattern. Placeholders stand for digits and what is
     /// between the parts of a time.
-    fn matches(&self, name: &str) -> bool {
+    pub(super) fn matches(&self, name: &str) -> bool {
         let mut rest = name;
         let mut pattern = &*self.0;
         while let Some(start) = pattern.find('{') {
