@@ -75,9 +75,9 @@ impl Thread {
         }
     }
 
-    /// Moves records together and evicts keys as the policy says, until there is room or for as long
-    /// as that may take. The caller is inside the gate and holds no lock. Writes are refused only if
-    /// nothing may go.
+    /// Moves records together and evicts keys as the policy says, until there is room or for as
+    /// long as that may take. The caller is inside the gate and holds no lock. Writes are refused
+    /// only if nothing may go.
     #[cold]
     pub(crate) fn make_room(&mut self) {
         if self.is_replaying() {
