@@ -145,6 +145,8 @@ pub enum Scope {
     /// Its declared keys, or everything where it has a pattern that makes keys of what it reads:
     /// SORT's BY and GET.
     Patterns,
+    /// As [`Scope::EachShard`], or everything where files are loaded: DEBUG.
+    Debug,
 }
 
 impl Scope {
@@ -155,6 +157,8 @@ impl Scope {
         match self {
             Self::Patterns if has_patterns(args) => Self::All,
             Self::Patterns => Self::Keys,
+            Self::Debug if args.is(1, "loadaof") || args.is(1, "reload") => Self::All,
+            Self::Debug => Self::EachShard,
             other => other,
         }
     }

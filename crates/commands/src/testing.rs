@@ -138,7 +138,7 @@ impl Fixture {
         self.with_txn(|txn| {
             match command.spec.scope.of(args) {
                 Scope::All | Scope::Patterns => txn.lock_all(WAITER).expect("alone"),
-                Scope::EachShard => {}
+                Scope::EachShard | Scope::Debug => {}
                 Scope::Script => unreachable!("no data command runs scripts"),
                 Scope::Keys => {
                     let positions = keys::positions(&command.spec, args);

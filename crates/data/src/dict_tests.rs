@@ -148,7 +148,13 @@ fn memory_returns_when_values_change_their_size() {
     let value = [b'x'; 2000];
     for number in 0..40_000u32 {
         let key = number.to_le_bytes();
-        dict.insert(hasher.hash(&key), &key, NewValue::Str(&value[..100]), None, 1);
+        dict.insert(
+            hasher.hash(&key),
+            &key,
+            NewValue::Str(&value[..100]),
+            None,
+            1,
+        );
     }
     let room = |dict: &Dict| dict.arena.spare_bytes() as f64 / dict.arena.slab_bytes() as f64;
     for number in (0..40_000u32).filter(|number| number % 10 != 0) {

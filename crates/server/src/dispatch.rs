@@ -402,7 +402,7 @@ fn lock(
             txn.release();
             Ok(())
         }
-        (Scope::All | Scope::Patterns, _) => txn.lock_all(conn.waiter()),
+        (Scope::All | Scope::Patterns | Scope::Debug, _) => txn.lock_all(conn.waiter()),
         (Scope::Script, _) => script::lock(shared, thread, conn, txn, (entry, args)),
         (Scope::Keys, _) => match entry.simple_keys {
             Some((1, 1, _)) => txn.lock_key(args.at(1), conn.waiter()),

@@ -80,7 +80,7 @@ impl Thread {
     /// nothing may go.
     #[cold]
     pub(crate) fn make_room(&mut self) {
-        if self.shared.persistence.needs_all() {
+        if self.is_replaying() {
             return;
         }
         let settings = &self.config.memory;

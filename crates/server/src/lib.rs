@@ -23,6 +23,7 @@ pub mod machine;
 pub mod mailboxes;
 pub mod memory;
 pub mod message;
+mod migrate;
 mod monitor;
 mod observer;
 pub mod pause;

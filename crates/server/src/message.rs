@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use store::Unserved;
 
+use crate::migrate::Migration;
 use crate::pubsub::Publication;
 use crate::tracking::Invalidation;
 
@@ -25,6 +26,8 @@ pub enum Message {
     Unblock(u64, bool),
     /// Serve those who wait for the first of these keys.
     Serve(Unserved),
+    /// What has become of this connection's MIGRATE.
+    Migrated(Box<Migration>),
     /// Deliver this to the thread's subscribers.
     Publish(Arc<Publication>),
     /// Tell this connection that keys it may have read have changed.

@@ -13,6 +13,7 @@ pub const REDACTED: &[u8] = b"(redacted)";
 pub fn secret_args(entry: &Entry, args: Args<'_>) -> SmallVec<[usize; 4]> {
     match &entry.full_name[..] {
         "auth" => (1..args.len()).collect(),
+        "migrate" => secrets_of_migrate(args),
         "hello" => secrets_of_hello(args),
         "config|set" => (3..args.len())
             .step_by(2)
@@ -35,6 +36,21 @@ fn secrets_of_hello(args: Args<'_>) -> SmallVec<[usize; 4]> {
         } else {
             break;
         }
+    }
+    secrets
+}
+
+/// As far as its options are known.
+fn secrets_of_migrate(args: Args<'_>) -> SmallVec<[usize; 4]> {
+    let mut secrets = SmallVec::new();
+    let mut at = 6;
+    while at < args.len() && !args.is(at, "keys") {
+        let count = match args.is(at, "auth2") {
+            true => 2,
+            false => usize::from(args.is(at, "auth")),
+        };
+        secrets.extend((at + 1..=at + count).filter(|&at| at < args.len()));
+        at += 1 + count;
     }
     secrets
 }
@@ -65,6 +81,9 @@ mod tests {
         assert_eq!(secrets("auth user password"), [1, 2]);
         assert_eq!(secrets("hello 3 setname auth auth user password"), [5, 6]);
         assert_eq!(secrets("hello 3 auth user"), [0; 0]);
+        assert_eq!(secrets("migrate h 1 k 0 1 copy auth p"), [8]);
+        assert_eq!(secrets("migrate h 1 k 0 1 auth2 auth p replace"), [7, 8]);
+        assert_eq!(secrets("migrate h 1 k 0 1 keys auth b"), [0; 0]);
         assert_eq!(secrets("hello"), [0; 0]);
         assert_eq!(secrets("echo auth"), [0; 0]);
     }

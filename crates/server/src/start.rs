@@ -173,6 +173,7 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
         first.driver().listen(listener)?;
     }
     memory::note_start();
+    shared.remove_leftovers();
     if let Some(files) = shared.files_to_load()? {
         first.load(Loading::open(files, rules(shared))?);
     } else if shared.config().persistence.appendonly {

@@ -20,6 +20,7 @@ use crate::pubsub::Subscribers;
 use crate::script::{Aside, PutOff, ThreadScripts};
 use crate::session::{self, Session};
 use crate::shared::Shared;
+use crate::slow_path::Reason;
 use crate::stats::ThreadStats;
 use crate::table::Entry;
 use crate::ticks::{Tick, Ticks};
@@ -115,6 +116,12 @@ impl Thread {
         &shared.stats[self.number]
     }
 
+    /// Whether an append-only file is being loaded: what expires or is evicted meanwhile would be
+    /// missing for the commands that follow, and in no log.
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.shared.slow_path.has(Reason::Loading) && self.shared.persistence.is_replaying()
+    }
+
     /// A new tick: the time, and the settings if they have changed.
     pub(crate) fn begin_tick(&mut self, now: Now) {
         self.now = now;
@@ -130,6 +137,8 @@ impl Thread {
         self.config_version = self.shared.config_version();
         self.config = self.shared.config();
         self.observe_ns = admin::threshold_ns(&self.config);
+        let stamps = self.config.persistence.aof_timestamp_enabled;
+        self.shared.persistence.aof.note_stamps(stamps);
         self.look_at_memory();
     }
 

@@ -305,6 +305,7 @@ where
             Message::Publish(publication) => return thread.deliver(&publication),
             Message::Served(token, reply) => thread.served(Token(token), &reply),
             Message::Unblock(token, error) => thread.unblocked(Token(token), error),
+            Message::Migrated(migration) => thread.migrated(*migration),
             Message::Serve(unserved) => thread.serve(&unserved),
             Message::Invalidate(token, invalidation) => {
                 thread.invalidate(Token(token), &invalidation);
@@ -408,7 +409,7 @@ where
         thread.ticks.calibrate();
         let (store, now_us) = (&thread.shared.store, thread.now.mono_us);
         thread.shared.forget_pause(now_us);
-        let is_paused = thread.shared.paused(now_us) != Paused::Nothing;
+        let is_paused = thread.shared.paused(now_us) != Paused::Nothing || thread.is_replaying();
         if !is_paused && store.enter(thread.number) {
             let start = Instant::now();
             store.expire_cycle(thread.number, thread.now_ms(), period / EXPIRE_SHARE);

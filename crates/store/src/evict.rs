@@ -194,9 +194,8 @@ impl Store {
         }
         let all = self.all_stats().iter();
         let uses = all.map(|stats| stats.hits.get() + stats.misses.get());
-        let keys_of = |data: &mut ShardData| -> usize {
-            data.used_dbs().map(|(_, db)| db.dict.len()).sum()
-        };
+        let keys_of =
+            |data: &mut ShardData| -> usize { data.used_dbs().map(|(_, db)| db.dict.len()).sum() };
         let keys = (0..self.shard_count()).filter_map(|shard| self.try_visit(shard, keys_of));
         self.uses.advance(uses.sum(), keys.sum::<usize>() as u64);
     }

@@ -52,6 +52,8 @@ pub struct Store {
     observers: Observers,
     /// False when DEBUG SET-ACTIVE-EXPIRE 0 was given.
     pub active_expire: AtomicBool,
+    /// Whether payloads are taken whatever their checksum is: to test what broken ones do.
+    pub skips_checksums: AtomicBool,
     /// Up to which sizes values keep their compact forms.
     pub thresholds: Thresholds,
     /// How often keys are used.
@@ -97,6 +99,7 @@ impl Store {
             log: Log::default(),
             observers: Observers::default(),
             active_expire: AtomicBool::new(true),
+            skips_checksums: AtomicBool::new(false),
             thresholds: Thresholds::default(),
             uses: Uses::default(),
         }

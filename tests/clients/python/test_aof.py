@@ -509,3 +509,97 @@ def test_a_folder_that_cannot_be_written_is_told(own_server):
     os.remove(os.path.join(server.dir, "appendonlydir"))
     wait_until(lambda: client.info("persistence")["aof_rewrites"] == 1, "it works again", 30)
     shutil.rmtree(folder(server))
+
+
+def test_debug_loadaof_brings_back_what_was_logged(own_server):
+    server = start(own_server, proactor_threads=2)
+    client = redis.Redis(port=server.port)
+    fill(client)
+    client.bgrewriteaof()
+    client.set("later", 1)
+    client.function_load("#!lua name=lib\nredis.register_function('f', function() return 7 end)")
+    before = digest(client)
+    for _ in range(2):
+        size = client.info("persistence")["aof_current_size"]
+        assert client.execute_command("DEBUG", "LOADAOF") == b"OK"
+        assert (digest(client), client.fcall("f", 0)) == (before, 7)
+        client.waitaof(1, 0, 0)
+        await_rewrite(client)
+        assert os.path.getsize(last_increment(server)) < size + 100, "nothing is logged twice"
+    client.set("more", 1)
+    before = digest(client)
+    assert digest(restart(server)) == before
+    with client.pipeline() as pipe, pytest.raises(redis.ResponseError, match="transaction"):
+        pipe.execute_command("DEBUG", "LOADAOF").execute()
+
+
+def test_a_rewrite_while_it_is_off_writes_a_base(own_server):
+    server = own_server()
+    client = redis.Redis(port=server.port)
+    fill(client)
+    before = digest(client)
+    client.bgrewriteaof()
+    await_rewrite(client)
+    assert [name.split(".")[-2] for name in sorted(os.listdir(folder(server)))] == ["base", "aof"]
+    client.flushall()
+    client.execute_command("DEBUG", "LOADAOF")
+    assert digest(client) == before
+    client.config_set("appendonly", "yes")
+    wait_until(lambda: client.info("persistence")["aof_enabled"], "it is on")
+    await_rewrite(client)
+    client.set("more", 1)
+    before = digest(client)
+    server.options["appendonly"] = "yes"
+    assert digest(restart(server)) == before
+
+
+def test_one_file_of_before_version_7_becomes_the_base(own_server):
+    server = start(own_server)
+    server.stop()
+    shutil.rmtree(folder(server))
+    for is_interrupted in (False, True):
+        single = os.path.join(server.dir, "appendonly.aof")
+        with open(single, "wb") as file:
+            file.write(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*3\r\n$3\r\nSE")
+        if is_interrupted:
+            with open(os.path.join(folder(server), "appendonly.aof.manifest"), "w") as file:
+                file.write("file appendonly.aof seq 1 type b\n")
+        server.start()
+        client = redis.Redis(port=server.port)
+        wait_until(lambda client=client: is_loaded(client), "it is loaded")
+        assert (client.get("a"), os.path.exists(single)) == (b"1", False)
+        client.set("b", 2)
+        client.waitaof(1, 0, 0)
+        assert restart(server).mget("a", "b") == [b"1", b"2"]
+        server.stop()
+        for name in os.listdir(folder(server)):
+            os.remove(os.path.join(folder(server), name))
+
+
+def test_the_time_is_noted(own_server):
+    server = start(own_server, aof_timestamp_enabled="yes")
+    client = redis.Redis(port=server.port)
+    client.set("a", 1)
+    client.waitaof(1, 0, 0)
+    with open(last_increment(server), "rb") as file:
+        assert file.readline().startswith(b"#TS:")
+    assert restart(server).get("a") == b"1"
+    client.config_set("aof-timestamp-enabled", "no")
+    size = os.path.getsize(last_increment(server))
+    client.set("a", 1)
+    client.waitaof(1, 0, 0)
+    with open(last_increment(server), "rb") as file:
+        file.seek(size)
+        assert b"#TS" not in file.read()
+
+
+def test_half_written_files_are_removed_at_the_start(own_server):
+    server = start(own_server)
+    ours = [os.path.join(server.dir, "temp-4294967295-dump.rdb"),
+            os.path.join(folder(server), "temp-4294967295-appendonly.aof.9.base.rdb")]
+    theirs = os.path.join(server.dir, "temp-4294967295-other.rdb")
+    for path in [*ours, theirs]:
+        with open(path, "w") as file:
+            file.write("half")
+    restart(server)
+    assert [os.path.exists(path) for path in [*ours, theirs]] == [False, False, True]

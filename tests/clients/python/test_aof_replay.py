@@ -7,7 +7,7 @@ import threading
 import pytest
 import redis
 from conftest import wait_until
-from test_aof import WRITES, await_rewrite, digest, restart, start
+from test_aof import FAR_MS, WRITES, await_rewrite, digest, last_increment, restart, start
 
 ROUNDS = int(os.environ.get("REPLAY_ROUNDS", "2"))
 COMMANDS = 3000
@@ -35,6 +35,7 @@ HPEXPIREAT h 1 FIELDS 1 c
 HSETEX h PX 1 FIELDS 2 d 1 e 2
 FIELDEXPIRE set 1000 a b
 SADDEX set2 1000 c d
+FIELDEXPIRE set PXAT 1 a b
 XGROUP CREATE x grp $ MKSTREAM
 XGROUP SETID x grp 0
 XGROUP CREATECONSUMER x grp them
@@ -121,6 +122,8 @@ def picture(client):
                 if fields:
                     times += client.execute_command("HPEXPIRETIME", key, "FIELDS",
                                                     len(fields), *fields)
+            if kind == b"set":
+                times.append(sorted(client.smembers(key)))
             if kind == b"stream":
                 times.append(client.execute_command("XINFO", "STREAM", key))
                 for group in client.xinfo_groups(key):
@@ -162,3 +165,65 @@ def test_any_commands_in_any_order(own_server, seed):
     client = restart(server)
     after = picture(client)
     assert after == before, f"seed {seed}"
+
+
+def packed(*args):
+    """A command as it stands in a log."""
+    words = [str(arg).encode() for arg in args]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
+
+
+def await_time(client, unix_ms):
+    def is_past():
+        seconds, micros = client.time()
+        return 1000 * seconds + micros // 1000 > unix_ms
+    wait_until(is_past, "its time has come")
+
+
+def test_what_a_base_has_may_have_been_kept_since(own_server):
+    """A key expires after the base was written, but the log says that it was kept."""
+    server = start(own_server)
+    client = redis.Redis(port=server.port)
+    soon = 1000 * client.time()[0] + 2500
+    client.set("key", 1, pxat=soon)
+    client.hset("hash", "field", 1)
+    client.execute_command("HPEXPIREAT", "hash", soon, "FIELDS", 1, "field")
+    client.bgrewriteaof()
+    await_rewrite(client)
+    client.persist("key")
+    client.execute_command("HPERSIST", "hash", "FIELDS", 1, "field")
+    await_time(client, soon)
+    assert client.mget("key") + client.hmget("hash", "field") == [b"1", b"1"]
+    client = restart(server)
+    assert client.mget("key") + client.hmget("hash", "field") == [b"1", b"1"]
+
+
+def test_nothing_expires_while_a_log_is_loaded(own_server):
+    server = start(own_server, proactor_threads=2, hz=500)
+    path = last_increment(server)
+    server.stop()
+    with open(path, "wb") as log:
+        for number in range(200):
+            log.write(packed("SET", f"due:{number}", 1, "PXAT", 1))
+            log.write(packed("SADD", f"set:{number}", "member"))
+            log.write(packed("FIELDEXPIRE", f"set:{number}", "PXAT", 1, "member"))
+        log.write(packed("SET", "filler", "x") * 300_000)
+        for number in range(200):
+            log.write(packed("PERSIST", f"due:{number}"))
+            log.write(packed("FIELDEXPIRE", f"set:{number}", "PXAT", FAR_MS, "member"))
+    server.start()
+    client = redis.Redis(port=server.port)
+    wait_until(lambda: client.info("persistence")["loading"] == 0, "it is loaded")
+    assert client.dbsize() == 401
+
+
+def test_members_that_are_due_are_no_part_of_a_digest(own_server):
+    server = own_server()
+    client = redis.Redis(port=server.port)
+    client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    client.sadd("set", "a", "b")
+    client.hset("hash", "a", 1)
+    client.execute_command("FIELDEXPIRE", "set", "PXAT", 1, "a", "b")
+    client.execute_command("FIELDEXPIRE", "hash", "PXAT", 1, "a")
+    assert digest(client) == b"0" * 40
+    assert client.execute_command("DEBUG", "DIGEST-VALUE", "set") == [b"0" * 40]

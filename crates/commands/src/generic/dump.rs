@@ -1,5 +1,7 @@
 //! DUMP, RESTORE: a value as bytes that any Redis takes, and back.
 
+use std::sync::atomic::Ordering;
+
 use protocol::Reply;
 use rdb::payload::{self, Payload};
 use store::Txn;
@@ -112,7 +114,12 @@ fn restore(txn: &mut Txn<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandR
         return Err(BUSY);
     }
     let expiry = expiry(args, &options, txn.now_ms)?;
-    let payload = Payload::open(args.at(3)).map_err(|_| FOOTER)?;
+    let payload = if txn.store().skips_checksums.load(Ordering::Relaxed) {
+        Payload::open_unchecked(args.at(3))
+    } else {
+        Payload::open(args.at(3))
+    };
+    let payload = payload.map_err(|_| FOOTER)?;
     let value = payload.value(&load::rules(txn)).map_err(|_| BAD_DATA)?;
     if let Some(found) = found {
         txn.remove(found);

@@ -178,7 +178,11 @@ mod tests {
         });
         assert!(arena.is_sparse() && arena.slab_bytes() > all / 10 * 9);
         while arena.is_sparse() && empty_one(&mut arena, &mut live) {}
-        assert!(arena.slab_bytes() < all / 3, "{} of {all}", arena.slab_bytes());
+        assert!(
+            arena.slab_bytes() < all / 3,
+            "{} of {all}",
+            arena.slab_bytes()
+        );
         for &(handle, mark) in &live {
             assert!(arena.bytes(handle).iter().all(|&byte| byte == mark));
         }

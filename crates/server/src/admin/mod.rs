@@ -63,10 +63,6 @@ pub(crate) const COMMANDS: &[SessionCommand] = &[
 /// Flags of most administrative commands.
 const ADMIN: u32 = flags::ADMIN | flags::NOSCRIPT | flags::LOADING | flags::STALE;
 
-/// What commands answer that would need a snapshot.
-const NO_SNAPSHOTS: CommandError =
-    CommandError::Text("ERR snapshots aren't available in this version");
-
 /// Flags of what may be asked at any time.
 const ANYTIME: u32 = flags::LOADING | flags::STALE;
 

@@ -114,11 +114,6 @@ fn rewrite_aof(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome
             "ERR Background append only file rewriting already in progress",
         ));
     }
-    if !shared.persistence.aof.is_on() {
-        return Err(CommandError::Text(
-            "ERR there is no append-only file to rewrite: appendonly is no",
-        ));
-    }
     let is_busy = shared.persistence.is_saving() || shared.persistence.aof.feed().is_switching();
     if is_busy || call.conn.session.in_exec {
         shared.persistence.aof.schedule();

@@ -105,7 +105,7 @@ fn new_lines(flag: &Flag, config: &Config, name: &str) -> Vec<String> {
 }
 
 /// The text in double quotes, if it would not be one word without them.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '\\' | '#');
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_string();

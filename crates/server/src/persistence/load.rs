@@ -51,8 +51,9 @@ pub(crate) struct LoadingProgress {
     /// Keys left out, since they had expired.
     pub(crate) expired: AtomicU64,
     pub(crate) has_ended: AtomicBool,
-    /// A log is repeated, which counts on finding all keys: none may be evicted.
-    pub(crate) needs_all: bool,
+    /// What is loaded is an append-only file, in which time stands still. The commands that follow
+    /// count on finding all keys: none may be evicted.
+    pub(crate) is_aof: bool,
 }
 
 /// Files that are being loaded, one after the other.
@@ -108,7 +109,7 @@ impl Loading {
     /// Begins to read files, of which there is at least one. `rules` say in which forms values are
     /// kept.
     pub(crate) fn open(files: Files, rules: Rules) -> io::Result<Self> {
-        let needs_all = files.needs_all;
+        let is_aof = files.is_aof;
         let offer = |error| offer(error, &files.older, &rules);
         let mut queue = queue(&files.locations, &rules).map_err(offer)?;
         let mut total_bytes = 0;
@@ -124,7 +125,7 @@ impl Loading {
             keys: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             has_ended: AtomicBool::new(false),
-            needs_all,
+            is_aof,
         });
         let first = queue.pop_front().expect("there is one");
         let current = Current::open(&first, rules.clone(), &progress).map_err(offer)?;
@@ -170,6 +171,18 @@ impl Loading {
         Ok(is_left)
     }
 
+    /// Loads all that is left at once. Everything is locked.
+    pub(crate) fn all<'s>(
+        &mut self,
+        thread: &mut Thread,
+        shared: &'s Shared,
+        txn: &mut Txn<'s>,
+    ) -> io::Result<()> {
+        while self.group(thread, shared, txn)? || self.next_file()? {}
+        self.end(thread);
+        Ok(())
+    }
+
     /// Goes on with the next file. False if there is none.
     fn next_file(&mut self) -> io::Result<bool> {
         let Some(file) = self.files.pop_front() else {
@@ -200,7 +213,6 @@ impl Loading {
                 }
             }
             Current::Log(replay) => {
-                // What has expired since was still there for the commands that follow.
                 let now_ms = std::mem::take(&mut txn.now_ms);
                 let run = replay.run(GROUP, thread, shared, txn);
                 txn.now_ms = now_ms;
@@ -283,13 +295,19 @@ impl Loading {
         }
         let (mut added, mut expired) = (0, 0);
         for key in keys {
-            if key.expiry.is_some_and(|at| at <= txn.now_ms) {
+            let now_ms = txn.now_ms;
+            let is_due = key.expiry.is_some_and(|at| at <= now_ms);
+            if is_due && !self.progress.is_aof {
                 expired += 1;
                 continue;
             }
+            txn.now_ms = if self.progress.is_aof { 0 } else { now_ms };
             let found = txn.peek(&key.name);
             load::put(txn, &key.name, found, key.value, key.expiry);
-            load::set_use(txn, &key.name, key.idle_seconds, key.frequency);
+            txn.now_ms = now_ms;
+            if !is_due {
+                load::set_use(txn, &key.name, key.idle_seconds, key.frequency);
+            }
             added += 1;
         }
         self.progress.keys.fetch_add(added, Ordering::Relaxed);

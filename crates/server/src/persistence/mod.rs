@@ -1,8 +1,10 @@
 //! Snapshots on disk: when they are taken, what has become of them, and how the last one is loaded.
 
 mod aof;
+mod leftovers;
 mod load;
 mod names;
+mod reload;
 mod set;
 mod target;
 mod thread;
@@ -177,11 +179,11 @@ impl Persistence {
         loading.is_some_and(|it| !it.has_ended.load(Ordering::Relaxed))
     }
 
-    /// Whether a log is being repeated that counts on finding all keys.
-    pub(crate) fn needs_all(&self) -> bool {
+    /// Whether an append-only file is being loaded.
+    pub(crate) fn is_replaying(&self) -> bool {
         let state = self.lock();
         let loading = state.loading.as_ref();
-        loading.is_some_and(|it| it.needs_all && !it.has_ended.load(Ordering::Relaxed))
+        loading.is_some_and(|it| it.is_aof && !it.has_ended.load(Ordering::Relaxed))
     }
 
     /// Waits for the end of the snapshot under way, which others don't hold up.
@@ -362,7 +364,7 @@ impl Shared {
     }
 
     /// The newest snapshot there is, and those before it.
-    fn snapshot_to_load(&self) -> io::Result<Option<Files>> {
+    pub(crate) fn snapshot_to_load(&self) -> io::Result<Option<Files>> {
         let config = self.config();
         let Some(pattern) = Pattern::new(&config.persistence.dbfilename) else {
             return Ok(None);
@@ -374,7 +376,7 @@ impl Shared {
         let mut all = all.iter().map(|found| target.at(&found.name));
         Ok(all.next().map(|newest| Files {
             locations: vec![(newest, false)],
-            needs_all: false,
+            is_aof: false,
             older: all.collect(),
         }))
     }

@@ -63,6 +63,11 @@ impl Pattern {
         is_filled_in(&self.single, name) || stem_of(name).is_some_and(|stem| self.is_stem(stem))
     }
 
+    /// Whether a file of this name is a snapshot of this pattern or a part of one.
+    pub(super) fn owns(&self, name: &str) -> bool {
+        self.matches(name) || stem_of_part(name).is_some_and(|stem| self.is_stem(stem))
+    }
+
     fn is_stem(&self, stem: &str) -> bool {
         is_filled_in(&self.stem, stem)
     }

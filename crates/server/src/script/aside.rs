@@ -74,6 +74,7 @@ impl Thread {
             Message::Served(..)
                 | Message::Unblock(..)
                 | Message::Serve(_)
+                | Message::Migrated(_)
                 | Message::SaveAndShutdown
         );
         if touches && self.is_busy() {

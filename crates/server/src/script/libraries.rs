@@ -72,7 +72,7 @@ impl Libraries {
     }
 
     /// Removes all.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.0.write().expect(NO_PANIC).clear();
     }
 

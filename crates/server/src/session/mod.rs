@@ -17,6 +17,7 @@ use store::{Txn, WatchFlag};
 use crate::admin;
 use crate::clients::flag;
 use crate::conn::Conn;
+use crate::migrate;
 use crate::pubsub::Subscriptions;
 use crate::script;
 use crate::shared::Shared;
@@ -75,6 +76,7 @@ pub const FAMILIES: &[&[SessionCommand]] = &[
     multi::COMMANDS,
     pubsub::COMMANDS,
     script::COMMANDS,
+    migrate::COMMANDS,
     admin::COMMANDS,
 ];
 

@@ -1,5 +1,6 @@
 //! DEBUG DIGEST and DIGEST-VALUE: a signature of the data that doesn't depend on the order in which
-//! keys are visited, equal to Redis's for the same data. Keys that have expired don't count.
+//! keys are visited, equal to Redis's for the same data. Keys and members that have expired don't
+//! count.
 
 use commands::CommandError;
 use data::packed::{Digits, Elem};
@@ -140,6 +141,9 @@ fn append_db(digest: &mut Digest, txn: &mut Txn<'_>) {
         while let Some(at) = position {
             position = txn.in_shard(shard, |txn| {
                 txn.scan(shard, at, |dict, record| {
+                    if is_spent(dict.value_of(record), now_ms) {
+                        return;
+                    }
                     let mut one = Digest::default();
                     one.append(record.key());
                     one.append_value(dict.value_of(record), record.expiry(), now_ms);
@@ -157,6 +161,17 @@ fn append_db(digest: &mut Digest, txn: &mut Txn<'_>) {
     }
 }
 
+/// Whether all members of a collection have expired and nobody has removed them yet.
+fn is_spent(value: ValueRef<'_>, now_ms: u64) -> bool {
+    let is_empty = |hash: HashRef<'_>| hash.iter(now_ms).next().is_none();
+    match value {
+        ValueRef::Packed(Kind::Hash, bytes) => is_empty(Hash::view_packed(bytes)),
+        ValueRef::External(Value::Hash(hash)) => is_empty(hash.view()),
+        ValueRef::External(Value::Set(set)) => set.view().iter(now_ms).next().is_none(),
+        _ => false,
+    }
+}
+
 /// DEBUG DIGEST-VALUE key [key ...]
 pub(super) fn values(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
     let store = &call.shared.store;
@@ -168,7 +183,9 @@ pub(super) fn values(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(
             let mut digest = Digest::default();
             if let Some(found) = txn.peek(key) {
                 let (expiry, now_ms) = (txn.expiry(found), txn.now_ms);
-                digest.append_value(txn.value(found), expiry, now_ms);
+                if !is_spent(txn.value(found), now_ms) {
+                    digest.append_value(txn.value(found), expiry, now_ms);
+                }
             }
             digest
         });

@@ -27,7 +27,7 @@ pub(super) const DEBUG: SessionCommand = plain(
     Spec {
         arity: -2,
         flags: ADMIN,
-        scope: Scope::EachShard,
+        scope: Scope::Debug,
         group: Group::Server,
         complexity: "Depends on subcommand.",
         summary: "A container for debugging commands.",
@@ -113,6 +113,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         },
     },
     Subcommand {
+        name: "LOADAOF",
+        arity: 2,
+        syntax: "",
+        summary: "Empty all databases and load the append-only file again.",
+        run: reload::load_aof,
+    },
+    Subcommand {
         name: "LOG",
         arity: 3,
         syntax: "<message>",
@@ -189,8 +196,9 @@ const SUBCOMMANDS: &[Subcommand] = &[
         name: "RELOAD",
         arity: -2,
         syntax: "[<option> ...]",
-        summary: "Write all data in the format of snapshots and read it back, in memory. NOSAVE, \
-                  which would read a file, isn't available.",
+        summary: "Write all data in the format of snapshots and read it back, in memory. With \
+                  NOSAVE, load the last snapshot in the place of what there is; NOFLUSH MERGE \
+                  keep what it doesn't have.",
         run: reload::reload,
     },
     Subcommand {
@@ -201,6 +209,19 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: |call, reply| {
             let on = call.args.int(2)? != 0;
             call.shared.store.active_expire.store(on, Ordering::Relaxed);
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
+        name: "SET-SKIP-CHECKSUM-VALIDATION",
+        arity: 3,
+        syntax: "<0|1>",
+        summary: "Let RESTORE take payloads whose checksum is wrong.",
+        run: |call, reply| {
+            let skip = call.args.int(2)? != 0;
+            let setting = &call.shared.store.skips_checksums;
+            setting.store(skip, Ordering::Relaxed);
             reply.ok();
             Ok(())
         },

@@ -1,12 +1,13 @@
 //! DEBUG RELOAD: everything goes through the format of snapshots and back, in memory and one shard
-//! after the other.
+//! after the other. With NOSAVE, and with DEBUG LOADAOF, files are loaded instead.
+
+use std::sync::Arc;
 
 use commands::{CommandError, load};
 use protocol::Reply;
 use rdb::file::{Item, KeyRef, Options, Reader, Writer};
 use store::Txn;
 
-use super::super::NO_SNAPSHOTS;
 use crate::script::reload_libraries;
 use crate::session::Call;
 
@@ -26,14 +27,14 @@ pub(super) fn reload(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(
             "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
         ));
     }
-    if has("nosave") {
-        return Err(NO_SNAPSHOTS);
-    }
     if has("noflush") && !has("merge") {
         // What is there would come a second time.
         return Err(CommandError::Text(
             "ERR Error trying to load the RDB dump, check server logs.",
         ));
+    }
+    if has("nosave") {
+        return load_snapshot(call, has("noflush"), reply);
     }
     reload_libraries(call)?;
     let store = &call.shared.store;
@@ -45,6 +46,54 @@ pub(super) fn reload(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(
         }
     }
     reply.ok();
+    Ok(())
+}
+
+/// DEBUG LOADAOF
+pub(super) fn load_aof(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    refuse_in_transaction(call)?;
+    let shared = Arc::clone(&call.thread.shared);
+    shared.settle_persistence(call.txn);
+    let files = shared.aof_to_load().map_err(|error| failed(&error))?;
+    let files = files.ok_or(CommandError::Text(
+        "ERR there is no append-only file to load",
+    ))?;
+    call.thread.load_instead(call.shared, call.txn, files, true);
+    reply.ok();
+    Ok(())
+}
+
+/// DEBUG RELOAD NOSAVE
+fn load_snapshot(
+    call: &mut Call<'_, '_>,
+    keeps_others: bool,
+    reply: &mut Reply<'_>,
+) -> Result<(), CommandError> {
+    refuse_in_transaction(call)?;
+    let shared = Arc::clone(&call.thread.shared);
+    if shared.persistence.aof.is_on() {
+        return Err(CommandError::Text(
+            "ERR a snapshot doesn't go with the append-only file, which is on",
+        ));
+    }
+    shared.settle_persistence(call.txn);
+    let files = shared.snapshot_to_load().map_err(|error| failed(&error))?;
+    let files = files.ok_or(CommandError::Text(
+        "ERR Error trying to load the RDB dump, check server logs.",
+    ))?;
+    call.thread
+        .load_instead(call.shared, call.txn, files, !keeps_others);
+    reply.ok();
+    Ok(())
+}
+
+/// What the commands before have done is not in the log yet.
+fn refuse_in_transaction(call: &Call<'_, '_>) -> Result<(), CommandError> {
+    if call.conn.session.in_exec || call.txn.in_script {
+        return Err(CommandError::Text(
+            "ERR files aren't loaded inside a transaction or a script",
+        ));
+    }
     Ok(())
 }
 

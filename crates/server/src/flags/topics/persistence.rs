@@ -106,11 +106,11 @@ topic! {
     /// Load one whose end is missing.
     aof_load_truncated: bool = true, Yes, redis("aof-load-truncated"), runtime();
 
-    /// Rewrite it as a snapshot and what comes after.
+    /// Rewrite it as a snapshot and what comes after; taken for granted, also when this is no.
     aof_use_rdb_preamble: bool = true, Yes, redis("aof-use-rdb-preamble"), runtime(), inert();
 
-    /// Note the time in it now and then.
-    aof_timestamp_enabled: bool = false, Yes, redis("aof-timestamp-enabled"), runtime(), inert();
+    /// Note the time in it, so that redis-check-aof can cut it at a time.
+    aof_timestamp_enabled: bool = false, Yes, redis("aof-timestamp-enabled"), runtime();
 
     /// Leave its outdated files alone.
     aof_disable_auto_gc: bool = false, Yes, redis("aof-disable-auto-gc"), runtime();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use store::{Blocked, LogReader};
 
 use crate::clients::ClientInfo;
+use crate::persistence::unix_seconds;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -42,6 +43,8 @@ struct State {
     waits: Vec<LogWait>,
     /// Why the last attempt to write failed.
     error: Option<String>,
+    /// The second that was noted last, where the time is noted.
+    stamp: Option<u64>,
 }
 
 /// A client of WAITAOF.
@@ -81,8 +84,10 @@ impl LogReader for Taker {
     fn take(&mut self, bytes: &[u8]) {
         let mut state = self.0.lock();
         let before = state.bytes.len();
-        state.bytes.extend_from_slice(bytes);
-        state.taken += bytes.len() as u64;
+        if state.stamp.is_some() {
+            state.note_time(unix_seconds());
+        }
+        state.put(bytes);
         let is_much = before < MUCH && state.bytes.len() >= MUCH;
         if std::mem::take(&mut state.is_idle) || is_much {
             self.0.work.notify_one();
@@ -98,9 +103,18 @@ impl Feed {
         assert!(!state.is_switching, "what goes between them would be lost");
         let at = state.bytes.len();
         state.next = Some((at, file));
+        state.stamp = state.stamp.map(|_| 0);
         state.is_switching = true;
         state.is_idle = false;
         self.work.notify_one();
+    }
+
+    /// Whether the time is noted between commands, once a second at most.
+    pub(super) fn note_stamps(&self, are_wanted: bool) {
+        let mut state = self.lock();
+        if state.stamp.is_some() != are_wanted {
+            state.stamp = are_wanted.then_some(0);
+        }
     }
 
     /// Whether the writer has yet to begin another file.
@@ -288,6 +302,19 @@ impl Feed {
 }
 
 impl State {
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.taken += bytes.len() as u64;
+    }
+
+    /// Notes the time as Redis does, so that its tool can cut a log at a time.
+    fn note_time(&mut self, now_s: u64) {
+        if self.stamp.is_some_and(|last| last < now_s) {
+            self.stamp = Some(now_s);
+            self.put(format!("#TS:{now_s}\r\n").as_bytes());
+        }
+    }
+
     fn hand_over(&mut self) -> Work {
         self.is_idle = false;
         Work {
@@ -335,6 +362,29 @@ mod tests {
         assert!(feed.is_switching());
         feed.switched();
         assert!(!feed.is_switching());
+    }
+
+    #[test]
+    fn the_time_is_noted_once_a_second_and_in_each_file() {
+        let mut state = State::default();
+        let text = |state: &mut State| {
+            String::from_utf8(std::mem::take(&mut state.bytes)).expect("a note")
+        };
+        state.note_time(7);
+        assert_eq!(text(&mut state), "");
+        state.stamp = Some(0);
+        for now_s in [7, 7, 6, 8] {
+            state.note_time(now_s);
+        }
+        assert_eq!(text(&mut state), "#TS:7\r\n#TS:8\r\n");
+        let feed = Arc::new(Feed::default());
+        feed.open();
+        feed.note_stamps(true);
+        put(&feed, b"a");
+        feed.switch(File::open("/dev/null").expect("there"));
+        put(&feed, b"b");
+        let bytes = feed.work(true, None).bytes;
+        assert_eq!(bytes.windows(4).filter(|it| it == b"#TS:").count(), 2);
     }
 
     #[test]

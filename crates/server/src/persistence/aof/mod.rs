@@ -62,6 +62,8 @@ pub(crate) struct State {
     manifest: Manifest,
     /// The increment that goes with a base that isn't whole yet.
     first: Option<Part>,
+    /// A base is written that nothing goes on from, while this is off.
+    is_alone: bool,
     /// Whether the manifest's base is one that the increments go with. It isn't when this was
     /// turned off meanwhile, until the new base is whole.
     is_complete: bool,
@@ -90,10 +92,10 @@ impl State {
 /// What is to be loaded.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
+    /// Whether they are an append-only file, in which time stands still.
+    pub(crate) is_aof: bool,
     /// A snapshot or a log, and logs that follow it; whether the end of each may be torn.
     pub(super) locations: Vec<(Location, bool)>,
-    /// See [`super::LoadingProgress`].
-    pub(super) needs_all: bool,
     /// Snapshots that may be loaded instead, the newest first.
     pub(super) older: Vec<Location>,
 }
@@ -128,6 +130,11 @@ impl Aof {
         self.size.store(bytes, Ordering::Relaxed);
     }
 
+    /// Whether the time is noted in it.
+    pub(crate) fn note_stamps(&self, are_wanted: bool) {
+        self.feed.note_stamps(are_wanted);
+    }
+
     /// Has a rewrite begin as soon as it can.
     pub(crate) fn schedule(&self) {
         self.lock().is_scheduled = true;
@@ -149,7 +156,7 @@ impl Aof {
     }
 }
 
-fn place(config: &Config) -> io::Result<Place> {
+pub(super) fn place(config: &Config) -> io::Result<Place> {
     let settings = &config.persistence;
     let target = Target::of(settings)?;
     Ok(Place {
@@ -164,15 +171,13 @@ impl Shared {
         let config = self.config();
         let place = place(&config)?;
         let may_be_torn = config.persistence.aof_load_truncated;
-        let Some(mut manifest) = place.read()? else {
-            // Before version 7 of Redis it was one file.
-            let single = Path::new(&config.persistence.dir).join(&place.name);
-            let single = single.is_file().then_some(single);
-            return Ok(single.map(|single| Files {
-                locations: vec![(single.into(), may_be_torn)],
-                needs_all: true,
-                older: Vec::new(),
-            }));
+        // Before version 7 of Redis it was one file.
+        let target = Target::of(&config.persistence)?;
+        let single = folder_of(&target)?.join(&place.name);
+        let mut manifest = match place.read()? {
+            Some(manifest) if !place.is_half_adopted(&manifest) || !single.is_file() => manifest,
+            _ if single.is_file() => place.adopt(&single)?,
+            _ => return Ok(None),
         };
         place.remove_history(&mut manifest);
         let mut locations: Vec<(Location, bool)> = Vec::new();
@@ -181,15 +186,16 @@ impl Shared {
         // An increment is begun when the one before lasts: it is still empty if that is torn.
         let is_begun = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.len() > 0);
         let last = increments.iter().rposition(is_begun);
+        let is_base_last = may_be_torn && last.is_none();
         let base = manifest.base.iter();
-        locations.extend(base.map(|part| (path_of(part).into(), false)));
+        locations.extend(base.map(|part| (path_of(part).into(), is_base_last)));
         for (number, path) in increments.into_iter().enumerate() {
             let is_last = last.is_none_or(|last| last <= number);
             locations.push((path.into(), may_be_torn && is_last));
         }
         Ok(Some(Files {
+            is_aof: true,
             locations,
-            needs_all: true,
             older: Vec::new(),
         }))
     }
@@ -198,7 +204,9 @@ impl Shared {
     pub(crate) fn resume_aof(self: &Arc<Self>, txn: &mut Txn<'_>) -> io::Result<()> {
         let config = self.config();
         let place = place(&config)?;
-        let manifest = place.read()?.filter(|manifest| manifest.base.is_some());
+        let is_begun =
+            |manifest: &Manifest| manifest.base.is_some() || !manifest.increments.is_empty();
+        let manifest = place.read()?.filter(is_begun);
         let Some(mut manifest) = manifest else {
             // The first base has to be whole before anything is promised.
             self.begin_aof(txn)
@@ -234,19 +242,25 @@ impl Shared {
     fn attach_aof(self: &Arc<Self>, file: File) -> io::Result<()> {
         let aof = &self.persistence.aof;
         Writer::start(Arc::clone(self), Arc::clone(&aof.feed), file)?;
+        aof.note_stamps(self.config().persistence.aof_timestamp_enabled);
         let taker = Taker(Arc::clone(&aof.feed));
         self.store.log().attach(READER, Box::new(taker));
         aof.is_on.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Turns it on, or rewrites it: a new base is begun, and an increment that goes with it.
-    /// Everything is locked.
+    /// Turns it on, or rewrites it: a new base is begun, and an increment that goes with it. While
+    /// it is off and to stay so, as in Redis, just a base. Everything is locked.
     pub(crate) fn begin_aof(self: &Arc<Self>, txn: &mut Txn<'_>) -> Result<(), Refused> {
         if self.persistence.is_saving() || self.persistence.aof.feed.is_switching() {
             return Err(Refused::Busy);
         }
-        let begun = self.begin_increment();
+        let is_wanted = self.persistence.aof.is_on() || self.config().persistence.appendonly;
+        let begun = if is_wanted {
+            self.begin_increment()
+        } else {
+            self.begin_base_alone()
+        };
         let begun = begun.and_then(|base| {
             self.begin_snapshot(txn, super::Destination::File(base.into()), Purpose::Base)
                 .map_err(|refused| io::Error::other(format!("{refused:?}")))
@@ -299,19 +313,33 @@ impl Shared {
         Ok(base)
     }
 
+    /// Returns the path of a base that nothing is to follow.
+    fn begin_base_alone(&self) -> io::Result<PathBuf> {
+        let place = place(&self.config())?;
+        fs::create_dir_all(&place.folder)?;
+        let manifest = place.read()?.unwrap_or_default();
+        let base = place.folder.join(manifest.next_base(&place.name).name);
+        let mut state = self.persistence.aof.lock();
+        (state.manifest, state.place) = (manifest, Some(place));
+        state.is_alone = true;
+        state.is_scheduled = false;
+        Ok(base)
+    }
+
     /// A base is whole, or can't be.
     pub(super) fn base_ended(&self, path: &Path, written: io::Result<u64>, took: Duration) {
         let aof = &self.persistence.aof;
         let mut state = aof.lock();
-        let (place, first) = (state.place.clone(), state.first.take());
-        let (Some(place), Some(first)) = (place, first) else {
+        let (first, is_alone) = (state.first.take(), std::mem::take(&mut state.is_alone));
+        let place = state.place.clone();
+        let Some(place) = place.filter(|_| first.is_some() || is_alone) else {
             // It was turned off meanwhile.
             let _ = fs::remove_file(path);
             return;
         };
         let done = written.and_then(|bytes| {
             let base = state.manifest.next_base(&place.name);
-            let mut manifest = state.manifest.rebased(base, &first);
+            let mut manifest = state.manifest.rebased(base, first.as_ref());
             place.write(&manifest)?;
             if !self.config().persistence.aof_disable_auto_gc {
                 place.remove_history(&mut manifest);
@@ -359,6 +387,19 @@ impl Shared {
         self.end_log_waits();
     }
 
+    /// Runs `work` while nothing is logged. Everything is locked, and everything logged lasts.
+    pub(super) fn without_log<T>(&self, work: impl FnOnce() -> T) -> T {
+        let aof = &self.persistence.aof;
+        if !aof.is_on() {
+            return work();
+        }
+        let log = self.store.log();
+        log.detach(READER);
+        let result = work();
+        log.attach(READER, Box::new(Taker(Arc::clone(&aof.feed))));
+        result
+    }
+
     /// Has a client wait for all that is in the log to last.
     pub(crate) fn wait_for_log(&self, client: &Arc<ClientInfo>, blocked: &Arc<Blocked>) {
         let feed = &self.persistence.aof.feed;
@@ -400,8 +441,14 @@ impl Shared {
         if config.persistence.appendonly != aof.is_on() {
             return !config.persistence.appendonly || !self.persistence.is_saving();
         }
-        let is_busy = self.persistence.is_saving() || aof.feed.is_switching();
-        aof.is_on() && !is_busy && self.wants_rewrite(&config)
+        if self.persistence.is_saving() || aof.feed.is_switching() {
+            return false;
+        }
+        if aof.is_on() {
+            self.wants_rewrite(&config)
+        } else {
+            aof.lock().is_scheduled
+        }
     }
 
     fn wants_rewrite(&self, config: &Config) -> bool {
@@ -424,11 +471,11 @@ impl Shared {
 
     /// Does what is due. Everything is locked.
     pub(super) fn do_what_aof_is_due(self: &Arc<Self>, txn: &mut Txn<'_>) {
-        if self.config().persistence.appendonly {
+        if self.persistence.aof.is_on() && !self.config().persistence.appendonly {
+            self.end_aof();
+        } else {
             // Why not is in the log.
             let _ = self.begin_aof(txn);
-        } else if self.persistence.aof.is_on() {
-            self.end_aof();
         }
     }
 }

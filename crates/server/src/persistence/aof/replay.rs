@@ -186,9 +186,9 @@ impl Replay {
             self.db = db.ok_or("a database that isn't there: start with a larger dbnum")?;
             return Ok(());
         }
-        let mut entry = shared.table.find(args.at(0)).ok_or("an unknown command")?;
+        let mut entry = shared.table.find(args.at(0)).ok_or_else(|| unknown(args))?;
         if let (false, Some(name)) = (entry.subcommands.is_empty(), args.get(1)) {
-            entry = entry.subcommand(name).ok_or("an unknown subcommand")?;
+            entry = entry.subcommand(name).ok_or_else(|| unknown(args))?;
         }
         if !entry.spec.accepts(args.len()) {
             return Err("a wrong number of arguments".into());
@@ -236,7 +236,8 @@ impl Replay {
             return Ok(());
         }
         if !self.may_be_torn {
-            return Err(self.broken_at(whole, "the rest of a transaction is missing"));
+            let what = "the rest of a transaction is missing (aof-load-truncated is no)";
+            return Err(self.error_at(whole, "Unexpected end of file", what));
         }
         warn(&format!(
             "{}: the last transaction isn't whole, so its {} bytes are cut off at {whole} \
@@ -254,12 +255,22 @@ impl Replay {
     }
 
     fn broken_at(&self, at: u64, what: &str) -> io::Error {
+        self.error_at(at, "Bad file format", what)
+    }
+
+    fn error_at(&self, at: u64, kind: &str, what: &str) -> io::Error {
         io::Error::other(format!(
-            "{} is broken at byte {at}: {what}. Nothing was started with half of the data: mend \
-             the file (redis-check-aof --fix), or move it away to go on without",
+            "{kind} reading the append only file: {} is broken at byte {at}: {what}. Nothing was \
+             started with half of the data: mend the file (redis-check-aof --fix), or move it away \
+             to go on without",
             self.path.display()
         ))
     }
+}
+
+fn unknown(args: Args<'_>) -> String {
+    let name = String::from_utf8_lossy(args.at(0)).into_owned();
+    format!("Unknown command '{name}' reading the append only file")
 }
 
 /// Who runs a command, and on what.
