@@ -221,14 +221,15 @@ def test_a_broken_file_names_the_one_before(own_server):
     server.stop()
     found = sorted(name for name in os.listdir(server.dir) if name.startswith("dump-"))
     paths = [os.path.join(server.dir, name) for name in found]
-    open(paths[2], "r+b").truncate(20)
-    open(paths[1], "r+b").truncate(0)
+    for path, bytes_left in zip(paths[1:], (0, 20)):
+        times = (os.stat(path).st_atime, os.stat(path).st_mtime)
+        open(path, "r+b").truncate(bytes_left)
+        os.utime(path, times)
     said = refusal(server)
     assert f"The one before it is {paths[0]}, which is loaded when this one is moved away" in said
     os.remove(paths[2])
     os.remove(paths[1])
-    server.start()
-    assert redis.Redis(port=server.port).get("key") == b"0"
+    assert restart(server).get("key") == b"0"
 
 
 def test_retention_of_sets(own_server):

@@ -243,8 +243,8 @@ impl Loading {
             return Ok(false);
         };
         // Dragonfly fills its files up with whatever is there.
-        let is_alone = self.files.is_empty() && !self.is_of_dragonfly;
-        if !is_alone || !rest.first().is_some_and(|first| LOG_BEGINS.contains(first)) {
+        let may_follow = !self.is_of_dragonfly;
+        if !may_follow || !rest.first().is_some_and(|first| LOG_BEGINS.contains(first)) {
             return Ok(false);
         }
         let (rest, file) = (rest.to_vec(), file.try_clone()?);
