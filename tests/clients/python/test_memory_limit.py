@@ -142,3 +142,13 @@ def test_evictions_are_told(limited):
     watcher.set("watched", 2)
     with pytest.raises(redis.WatchError):
         watcher.execute()
+
+
+def test_the_time_over_the_limit_is_told(own_server):
+    client = redis.Redis(port=own_server(hz=100).port)
+    assert client.info("stats")["total_eviction_exceeded_time"] == 0
+    client.config_set("maxmemory", 1)
+    wait_until(lambda: client.info("stats")["current_eviction_exceeded_time"] > 0, "it is over")
+    client.config_set("maxmemory", 0)
+    wait_until(lambda: client.info("stats")["current_eviction_exceeded_time"] == 0, "it is not")
+    assert client.info("stats")["total_eviction_exceeded_time"] > 0

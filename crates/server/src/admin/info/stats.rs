@@ -53,10 +53,15 @@ pub(super) fn stats(call: &Call<'_, '_>, text: &mut Text) {
     text.field("evicted_keys", keys(|stats| &stats.evicted));
     text.zeros(&["evicted_clients"]);
     text.field("evicted_scripts", shared.scripts.evicted());
-    text.zeros(&[
+    let over = &shared.shared_stats;
+    text.field(
         "total_eviction_exceeded_time",
+        over.over_limit_us.load(Ordering::Relaxed) / 1000,
+    );
+    text.field(
         "current_eviction_exceeded_time",
-    ]);
+        over.over_limit_now_us.load(Ordering::Relaxed) / 1000,
+    );
     text.field("keyspace_hits", keys(|stats| &stats.hits));
     text.field("keyspace_misses", keys(|stats| &stats.misses));
     listening(shared, text);
