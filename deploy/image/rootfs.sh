@@ -3,7 +3,7 @@
 #
 #   rootfs.sh BINARY TARGET
 #
-# Needs Debian's redis-tools, busybox-static and binutils.
+# Needs Debian's redis-tools, busybox-static, binutils and ca-certificates.
 set -eu
 
 binary=$1 target=$2
@@ -28,6 +28,9 @@ main() {
     printf 'root:x:0:\ndarner:x:999:\n' >"$target/etc/group"
     # Names are looked up for `bind`.
     printf 'hosts: files dns\n' >"$target/etc/nsswitch.conf"
+    # Who vouches for servers that keep buckets.
+    mkdir -p "$target/etc/ssl/certs"
+    cp -L /etc/ssl/certs/ca-certificates.crt "$target/etc/ssl/certs/"
     # Whoever runs the image may write here where no volume is mounted.
     chmod 1777 "$target/data" "$target/tmp"
 }

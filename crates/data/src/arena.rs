@@ -16,6 +16,10 @@
 
 use crate::spare::Spare;
 
+mod compact;
+
+pub use compact::Emptying;
+
 const SLOT_BITS: u32 = 12;
 const SLOTS_MAX: usize = 1 << SLOT_BITS;
 const SLABS_MAX: usize = 1 << (32 - SLOT_BITS);
@@ -168,16 +172,13 @@ impl Arena {
             return;
         }
         let was_full = state.is_full();
-        state.live -= 1;
-        let (live, next) = (state.live, state.free);
-        self.spare.add(i64::from(self.slabs[number].slot_bytes));
-        state.free = handle.slot() as u16;
-        self.bytes_mut(handle)[..2].copy_from_slice(&next.to_le_bytes());
+        self.give_slot(handle);
         if was_full {
             self.list_with_room(number);
         }
-        let class = self.states[number].class as usize;
-        if live == 0 && self.classes[class].with_room.len() > 1 {
+        let state = &self.states[number];
+        let class = state.class as usize;
+        if state.live == 0 && self.classes[class].with_room.len() > 1 {
             self.unlist(number);
             self.release(number);
         }
@@ -236,14 +237,27 @@ impl Arena {
         let full = state.is_full();
         let handle = Handle::new(number, slot as usize);
         if self.states[number].free != NO_SLOT {
-            let bytes = self.bytes(handle);
-            let next = u16::from_le_bytes([bytes[0], bytes[1]]);
-            self.states[number].free = next;
+            self.states[number].free = self.next_free(handle);
         }
         if full {
             self.unlist(number);
         }
         handle
+    }
+
+    fn give_slot(&mut self, handle: Handle) {
+        let number = handle.slab();
+        self.spare.add(i64::from(self.slabs[number].slot_bytes));
+        let state = &mut self.states[number];
+        state.live -= 1;
+        let next = std::mem::replace(&mut state.free, handle.slot() as u16);
+        self.bytes_mut(handle)[..2].copy_from_slice(&next.to_le_bytes());
+    }
+
+    /// The slot that was freed before this free one.
+    fn next_free(&self, free: Handle) -> u16 {
+        let bytes = self.bytes(free);
+        u16::from_le_bytes([bytes[0], bytes[1]])
     }
 
     #[cold]

@@ -428,6 +428,32 @@ impl Dict {
         (looked_at, expired.len())
     }
 
+    /// Whether so much of the records' memory is unused that [`Dict::compact`] is worth its time.
+    pub fn is_sparse(&self) -> bool {
+        self.arena.is_sparse()
+    }
+
+    /// Moves the records of one sparse slab into the room of others. Returns how many there were;
+    /// `None` if there is no such slab. O(slabs).
+    pub fn compact(&mut self) -> Option<usize> {
+        let emptying = self.arena.empty_one()?;
+        let hashed = |&handle: &Handle| {
+            let hash = reader!(self).hash(handle);
+            self.table.prefetch_bucket(hash);
+            (hash, handle)
+        };
+        let records: Vec<_> = emptying.blocks().iter().map(hashed).collect();
+        for &(hash, handle) in &records {
+            if let Some(place) = self.table.find(hash, |other| other == handle) {
+                let expiry = Record(self.arena.bytes(handle)).expiry();
+                let moved = self.arena.relocate(handle);
+                self.table.replace(place, moved, expiry);
+            }
+        }
+        self.arena.emptied(&emptying);
+        Some(records.len())
+    }
+
     /// Bytes that one entry takes, its share of the table included. O(1).
     pub fn entry_bytes(&self, entry: Entry) -> usize {
         self.record_bytes(self.record(entry))

@@ -11,6 +11,7 @@ enum Step {
     Expire(u8, Option<u64>),
     Touch(u8, u32),
     Pass(u64),
+    Compact,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<u8>(), expiry).prop_map(|(k, e)| Step::Expire(k, e)),
         1 => (any::<u8>(), 0u32..1 << 23).prop_map(|(k, c)| Step::Touch(k, c)),
         1 => (0u64..1000).prop_map(Step::Pass),
+        1 => Just(Step::Compact),
     ]
 }
 
@@ -118,6 +120,7 @@ proptest! {
                     }
                     model.retain(|_, (_, expiry)| expiry.is_none_or(|at| at > now));
                 }
+                Step::Compact => while dict.compact().is_some() {},
             }
             prop_assert_eq!(dict.len(), model.len());
             prop_assert_eq!(dict.expiring(), model.values().filter(|v| v.1.is_some()).count());
@@ -134,5 +137,40 @@ proptest! {
         let mut rest = 1u64;
         let sampled = dict.sample(|| { rest = rest.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1; rest });
         prop_assert_eq!(sampled.is_some(), !model.is_empty());
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "slow")]
+fn memory_returns_when_values_change_their_size() {
+    let hasher = KeyHasher::with_seed(3);
+    let mut dict = Dict::new(hasher.clone());
+    let value = [b'x'; 2000];
+    for number in 0..40_000u32 {
+        let key = number.to_le_bytes();
+        dict.insert(
+            hasher.hash(&key),
+            &key,
+            NewValue::Str(&value[..100]),
+            None,
+            1,
+        );
+    }
+    let room = |dict: &Dict| dict.arena.spare_bytes() as f64 / dict.arena.slab_bytes() as f64;
+    for number in (0..40_000u32).filter(|number| number % 10 != 0) {
+        let key = number.to_le_bytes();
+        let entry = dict.find(hasher.hash(&key), &key).expect("was added");
+        if number % 3 == 0 {
+            dict.replace(entry, &key, NewValue::Str(&value), None, 1);
+        } else {
+            dict.remove(entry);
+        }
+        while dict.is_sparse() && dict.compact().is_some() {}
+        assert!(room(&dict) < 0.12);
+    }
+    for number in (0..40_000u32).step_by(10) {
+        let key = number.to_le_bytes();
+        let entry = dict.find(hasher.hash(&key), &key).expect("was left alone");
+        assert_eq!(content_at(&dict, entry), Content::Str(vec![b'x'; 100]));
     }
 }

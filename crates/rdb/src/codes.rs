@@ -70,6 +70,12 @@ pub(crate) mod kind {
     pub(crate) const HASH_EXPIRING: u8 = 24;
     /// A listpack of fields, values and expiries, behind the least expiry.
     pub(crate) const HASH_LISTPACK_EXPIRING: u8 = 25;
+    /// Dragonfly's: fields, values and the seconds of their expiries as text.
+    pub(crate) const HASH_EXPIRING_DRAGONFLY: u8 = 31;
+    /// Dragonfly's: members and the seconds of their expiries as text.
+    pub(crate) const SET_EXPIRING_DRAGONFLY: u8 = 32;
+    /// Dragonfly's types of values that aren't here.
+    pub(crate) const DRAGONFLY: std::ops::RangeInclusive<u8> = 30..=39;
     /// Members with expiries, which no Redis has: each member, then the time in milliseconds or 0.
     pub(crate) const SET_EXPIRING: u8 = 190;
 }
@@ -92,6 +98,26 @@ pub(crate) mod node {
 
 /// Marks in files, where otherwise the type of a value stands.
 pub(crate) mod mark {
+    /// Dragonfly's marks: the end of a first synchronization, and a number of 8 bytes.
+    pub(crate) const DF_SYNC_END: u8 = 200;
+    /// Keys in a frame of zstd, as a string.
+    pub(crate) const DF_ZSTD: u8 = 201;
+    /// Keys in a frame of LZ4, as a string.
+    pub(crate) const DF_LZ4: u8 = 202;
+    /// Their end, which is left out where there is no need for it.
+    pub(crate) const DF_FRAME_END: u8 = 203;
+    /// Commands that ran since the keys were saved.
+    pub(crate) const DF_JOURNAL: u8 = 210;
+    /// Up to where they go, 8 bytes.
+    pub(crate) const DF_JOURNAL_OFFSET: u8 = 211;
+    /// Flags of the key that follows, 4 bytes.
+    pub(crate) const DF_FLAGS: u8 = 220;
+    /// A node of the graph of a search index.
+    pub(crate) const DF_VECTOR: u8 = 222;
+    /// What belongs to a search index.
+    pub(crate) const DF_DOCUMENTS: u8 = 223;
+    /// A piece of a key among those of others.
+    pub(crate) const DF_PIECE: u8 = 224;
     /// Which slots of a cluster a server was taking over (Valkey).
     pub(crate) const SLOT_IMPORT: u8 = 243;
     /// How many keys a slot of a cluster has.
@@ -118,4 +144,10 @@ pub(crate) mod part {
     pub(crate) const FLOAT: u64 = 3;
     pub(crate) const DOUBLE: u64 = 4;
     pub(crate) const STRING: u64 = 5;
+}
+
+/// Flags that Dragonfly keeps with keys.
+pub(crate) mod flag {
+    /// 4 bytes of flags follow that came with memcached's protocol.
+    pub(crate) const MEMCACHED: u32 = 1 << 1;
 }

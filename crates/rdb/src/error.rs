@@ -20,6 +20,9 @@ pub enum Error {
     /// A value that belongs to a module of Redis.
     #[error("it holds a value of the module {0}, which isn't here")]
     Module(String),
+    /// A value of a type of Dragonfly's that isn't here.
+    #[error("it holds a value of Dragonfly's type {}, which isn't here", dragonfly(*.0))]
+    Dragonfly(u8),
     /// A collection without elements: no key has such a value.
     #[error("a collection is empty")]
     Empty,
@@ -35,4 +38,15 @@ impl From<io::Error> for Error {
             _ => Self::Io(error),
         }
     }
+}
+
+/// What Dragonfly's types of values are called.
+fn dragonfly(kind: u8) -> String {
+    let name = match kind {
+        30 => "JSON",
+        33 | 34 => "Bloom filter",
+        35 => "count-min sketch",
+        _ => return kind.to_string(),
+    };
+    name.to_owned()
 }

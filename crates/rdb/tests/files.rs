@@ -184,8 +184,10 @@ fn what_cannot_be_kept_is_refused_by_name() {
         matches!(&error, Error::Module(name) if name.len() == 9),
         "{error}"
     );
-    let error = items(&by_hand("REDIS0011", b"\xc8\x01a")).expect_err("unknown");
-    assert!(matches!(error, Error::UnknownType(200)), "{error}");
+    let error = items(&by_hand("REDIS0011", b"\xcc\x01a")).expect_err("unknown");
+    assert!(matches!(error, Error::UnknownType(204)), "{error}");
+    let error = items(&by_hand("REDIS0009", b"\x1e\x01a\x02{}")).expect_err("JSON");
+    assert!(matches!(error, Error::Dragonfly(30)), "{error}");
 }
 
 #[test]

@@ -1,26 +1,49 @@
 //! The memory limit: what counts against it, and making room when it is reached.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use store::{Eviction, Order, Room};
 
-use crate::flags::values::MaxmemoryPolicy;
+use crate::flags::values::{MaxmemoryPolicy, MemoryFlags};
 use crate::memory;
 use crate::thread::Thread;
 
 /// Room in arenas is free for records to come and so doesn't count, but only up to this share of
 /// the limit: what is used beyond is too much even if it is room.
 const SPARE_SHARE: u64 = 8;
+/// More keys than that aren't looked at for each one evicted.
+const SAMPLES_MAX: u32 = 64;
+/// In cache mode at least so many are, see `bench/hitratio`: with 10 it has 1 % fewer hits, with 16
+/// it has 0.4 % fewer, more gain next to nothing.
+const CACHE_SAMPLES: usize = 24;
 /// How long one group's eviction may take when even that is used up.
 const MUCH: Duration = Duration::from_millis(100);
+
+/// What is lacking.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    Nothing,
+    /// There is room, but between records.
+    Order,
+    /// There is no room.
+    Room,
+}
 
 fn is_beyond_spare(limit: u64) -> bool {
     memory::used() > limit.saturating_add(limit / SPARE_SHARE)
 }
 
-fn is_over(limit: u64) -> bool {
+fn lack(limit: u64) -> Lack {
     let used = memory::used();
-    used > limit && (used.saturating_sub(data::spare_bytes()) > limit || is_beyond_spare(limit))
+    if used <= limit {
+        Lack::Nothing
+    } else if used.saturating_sub(data::spare_bytes()) > limit {
+        Lack::Room
+    } else if is_beyond_spare(limit) {
+        Lack::Order
+    } else {
+        Lack::Nothing
+    }
 }
 
 /// How long eviction may take: Redis's measure.
@@ -40,37 +63,82 @@ impl Thread {
     #[inline]
     pub(crate) fn look_at_memory(&mut self) -> bool {
         let limit = self.config.memory.maxmemory;
-        self.is_full = limit > 0 && is_over(limit);
+        self.is_full = limit > 0 && lack(limit) != Lack::Nothing;
         self.is_full
     }
 
-    /// Evicts keys as the policy says until there is room, or for as long as that may take. The
-    /// caller is inside the gate and holds no lock. Writes are refused only if nothing may go.
+    /// As [`Thread::make_room`] if there is need to, from outside the gate.
+    pub(crate) fn keep_to_limit(&mut self) {
+        if self.look_at_memory() && self.shared.store.enter(self.number) {
+            self.make_room();
+            self.shared.store.leave(self.number);
+        }
+    }
+
+    /// Moves records together and evicts keys as the policy says, until there is room or for as long
+    /// as that may take. The caller is inside the gate and holds no lock. Writes are refused only if
+    /// nothing may go.
     #[cold]
     pub(crate) fn make_room(&mut self) {
         if self.is_replaying() {
             return;
         }
         let settings = &self.config.memory;
-        let Some(how) = eviction(settings.maxmemory_policy, settings.maxmemory_samples) else {
-            return;
-        };
         let limit = settings.maxmemory;
         let budget = if is_beyond_spare(limit) {
             MUCH
         } else {
             budget(settings.maxmemory_eviction_tenacity)
         };
-        let (store, number) = (&self.shared.store, self.number);
-        let room = store.evict(number, self.now_ms(), how, budget, || is_over(limit));
+        let how = eviction(settings);
+        let room = self.make_room_within(budget, how, || lack(limit));
         self.is_full = room == Room::None;
+    }
+
+    fn make_room_within(
+        &self,
+        budget: Duration,
+        how: Option<Eviction>,
+        lack: impl Fn() -> Lack,
+    ) -> Room {
+        let (store, number, now_ms) = (&self.shared.store, self.number, self.now_ms());
+        let start = Instant::now();
+        let left = || budget.saturating_sub(start.elapsed());
+        let mut is_in_order = false;
+        loop {
+            let room = match (lack(), how) {
+                (Lack::Nothing, _) => return Room::Made,
+                (Lack::Order, _) if !is_in_order => {
+                    let room = store.compact(number, left(), || lack() == Lack::Order);
+                    is_in_order = room == Room::None;
+                    if is_in_order { Room::Made } else { room }
+                }
+                (_, None) => return Room::None,
+                (_, Some(how)) => store.evict(number, now_ms, how, left(), || match lack() {
+                    Lack::Nothing => false,
+                    Lack::Order => is_in_order,
+                    Lack::Room => true,
+                }),
+            };
+            if room != Room::Made {
+                return room;
+            }
+        }
     }
 }
 
-/// How a policy chooses keys; `None` if it doesn't evict.
-fn eviction(policy: MaxmemoryPolicy, samples: u32) -> Option<Eviction> {
+/// How keys are chosen; `None` if none are evicted.
+fn eviction(settings: &MemoryFlags) -> Option<Eviction> {
     use MaxmemoryPolicy as Policy;
-    let (only_expiring, order) = match policy {
+    let samples = settings.maxmemory_samples.min(SAMPLES_MAX) as usize;
+    if settings.cache_mode {
+        return Some(Eviction {
+            only_expiring: false,
+            order: Order::LeastFrequent,
+            samples: samples.max(CACHE_SAMPLES),
+        });
+    }
+    let (only_expiring, order) = match settings.maxmemory_policy {
         Policy::VolatileLru => (true, Order::LeastRecent),
         Policy::VolatileRandom => (true, Order::Random),
         Policy::VolatileTtl => (true, Order::SoonestExpiry),
@@ -83,7 +151,7 @@ fn eviction(policy: MaxmemoryPolicy, samples: u32) -> Option<Eviction> {
     Some(Eviction {
         only_expiring,
         order,
-        samples: samples.min(64) as usize,
+        samples,
     })
 }
 
@@ -100,8 +168,14 @@ mod tests {
 
     #[test]
     fn samples_are_bounded() {
-        let how = eviction(MaxmemoryPolicy::AllKeysLru, u32::MAX).unwrap();
-        assert_eq!(how.samples, 64);
-        assert!(eviction(MaxmemoryPolicy::NoEviction, 5).is_none());
+        let mut settings = MemoryFlags {
+            maxmemory_samples: u32::MAX,
+            ..MemoryFlags::default()
+        };
+        assert!(eviction(&settings).is_none());
+        settings.maxmemory_policy = MaxmemoryPolicy::AllKeysLru;
+        assert_eq!(eviction(&settings).unwrap().samples, 64);
+        (settings.maxmemory_samples, settings.cache_mode) = (1, true);
+        assert_eq!(eviction(&settings).unwrap().samples, CACHE_SAMPLES);
     }
 }

@@ -21,7 +21,7 @@ use crate::log::{self, say, warn};
 use crate::machine::{Machine, pin_thread};
 use crate::memory;
 use crate::message::Message;
-use crate::persistence::Loading;
+use crate::persistence::{self, Loading};
 use crate::process::{self, PidFile};
 use crate::shared::Shared;
 use crate::worker::{Handover, Worker};
@@ -34,6 +34,7 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
     log::open(&loaded.config.monitoring)?;
     refuse_what_would_be_unsafe(&loaded)?;
     refuse_clusters(&loaded.config)?;
+    persistence::check_place(&loaded.config)?;
     let machine = Machine::look();
     limit_memory(&mut loaded, &machine);
     allow_open_files(&mut loaded.config.network);

@@ -119,7 +119,8 @@ impl Thread {
     /// Whether an append-only file is being loaded: what expires or is evicted meanwhile would be
     /// missing for the commands that follow, and in no log.
     pub(crate) fn is_replaying(&self) -> bool {
-        self.config.persistence.appendonly && self.shared.slow_path.has(Reason::Loading)
+        let is_loading = self.shared.slow_path.has(Reason::Loading);
+        is_loading && (self.config.persistence.appendonly || self.shared.persistence.needs_all())
     }
 
     /// A new tick: the time, and the settings if they have changed.

@@ -24,6 +24,8 @@ use crate::thread::Thread;
 
 /// The search for expired keys may take one part in so many of a thread's time.
 const EXPIRE_SHARE: u32 = 50;
+/// Moving records out of sparse memory may take one part in so many.
+const COMPACT_SHARE: u32 = 50;
 
 /// Bytes of published messages that subscribers are given in one tick, before what they have is
 /// sent.
@@ -411,6 +413,10 @@ where
         if !is_paused && store.enter(thread.number) {
             let start = Instant::now();
             store.expire_cycle(thread.number, thread.now_ms(), period / EXPIRE_SHARE);
+            store.compact_cycle(thread.number, period / COMPACT_SHARE);
+            if thread.number == 0 {
+                store.count_uses();
+            }
             store.leave(thread.number);
             let took = (thread.now_ms() / 1000, start.elapsed().as_nanos() as u64);
             admin::note_event(&thread.shared, &thread.config, "expire-cycle", took);
@@ -421,9 +427,8 @@ where
             let stats = &thread.shared.shared_stats;
             stats.note_limit(period.as_micros() as u64, is_over);
         }
-        if !is_paused && is_over && thread.shared.store.enter(thread.number) {
-            thread.make_room();
-            thread.shared.store.leave(thread.number);
+        if !is_paused && is_over {
+            thread.keep_to_limit();
         }
         if thread.number == 0 {
             admin::cron(&thread.shared, now_us);

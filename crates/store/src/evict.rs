@@ -40,7 +40,7 @@ pub enum Room {
     Made,
     /// The budget has ended, or others hold the shards: there is more to evict.
     NotYet,
-    /// There is no key left that may go.
+    /// There is nothing left that may go.
     None,
 }
 
@@ -58,6 +58,26 @@ impl Store {
         budget: Duration,
         is_over: impl Fn() -> bool,
     ) -> Room {
+        let slice = |data: &mut ShardData| self.evict_slice(thread, data, now_ms, how);
+        self.make_room(thread, budget, slice, is_over)
+    }
+
+    /// Moves records out of sparse slabs while `is_over` says so, whatever it costs, as
+    /// [`Store::evict`] does.
+    pub fn compact(&self, thread: usize, budget: Duration, is_over: impl Fn() -> bool) -> Room {
+        let slice = |data: &mut ShardData| data.compact().unwrap_or(0);
+        self.make_room(thread, budget, slice, is_over)
+    }
+
+    /// Has `slice` free something of one shard after the other while `is_over` says so; it returns
+    /// 0 when there is nothing.
+    fn make_room(
+        &self,
+        thread: usize,
+        budget: Duration,
+        slice: impl Fn(&mut ShardData) -> usize,
+        is_over: impl Fn() -> bool,
+    ) -> Room {
         let start = Instant::now();
         let shards = self.shard_count();
         let (mut without, mut is_taken) = (0, false);
@@ -69,16 +89,32 @@ impl Store {
             if start.elapsed() >= budget {
                 return Room::NotYet;
             }
-            let slice = |data: &mut ShardData| self.evict_slice(thread, data, now_ms, how);
-            let evicted = self.try_visit(shard, slice);
-            is_taken |= evicted.is_none();
-            match evicted {
+            let freed = self.try_visit(shard, &slice);
+            is_taken |= freed.is_none();
+            match freed {
                 None | Some(0) => without += 1,
                 Some(_) => (without, is_taken) = (0, false),
             }
             shard = (shard + 1) % shards;
         }
         Room::Made
+    }
+
+    /// Moves records out of sparse slabs in the shards that `thread` looks after, for at most
+    /// `budget`. The caller is inside the gate. Skips shards whose lock is taken.
+    pub fn compact_cycle(&self, thread: usize, budget: Duration) {
+        let start = Instant::now();
+        let threads = self.all_stats().len();
+        for shard in (thread..self.shard_count()).step_by(threads) {
+            let mut goes_on = true;
+            while goes_on {
+                let slice = |data: &mut ShardData| data.is_sparse() && data.compact().is_some();
+                goes_on = self.try_visit(shard, slice) == Some(true);
+                if start.elapsed() >= budget {
+                    return;
+                }
+            }
+        }
     }
 
     /// Evicts some keys of a shard; returns how many.
@@ -116,21 +152,23 @@ impl Store {
     ) -> Option<(usize, Vec<u8>)> {
         let random = self.random(thread);
         let clock = (now_ms / 1000) as u32;
-        let mut best: Option<(u64, usize, Vec<u8>)> = None;
+        // (rank, database); its key lies in `key`.
+        let mut best: Option<(u64, usize)> = None;
+        let mut key = Vec::new();
         for (number, db) in data.used_dbs() {
             let mut consider = |record: Record<'_>| {
                 let rank = match how.order {
                     Order::LeastRecent => {
                         u64::from(clock.wrapping_sub(record.clock()) & CLOCK_MASK)
                     }
-                    Order::LeastFrequent => {
-                        u64::MAX - u64::from(self.uses.count(record.clock(), now_ms))
-                    }
+                    Order::LeastFrequent => self.uses.coldness(record.clock(), now_ms),
                     Order::Random => random.next(),
                     Order::SoonestExpiry => u64::MAX - record.expiry().unwrap_or(u64::MAX),
                 };
-                if best.as_ref().is_none_or(|(other, ..)| rank > *other) {
-                    best = Some((rank, number, record.key().to_vec()));
+                if best.is_none_or(|(other, _)| rank > other) {
+                    best = Some((rank, number));
+                    key.clear();
+                    key.extend_from_slice(record.key());
                 }
             };
             if how.only_expiring {
@@ -146,7 +184,20 @@ impl Store {
                 }
             }
         }
-        best.map(|(_, number, key)| (number, key))
+        best.map(|(_, number)| (number, key))
+    }
+
+    /// Has the time of cache mode go on. One thread calls it from time to time, inside the gate.
+    pub fn count_uses(&self) {
+        if !self.uses.is_cache() {
+            return;
+        }
+        let all = self.all_stats().iter();
+        let uses = all.map(|stats| stats.hits.get() + stats.misses.get());
+        let keys_of =
+            |data: &mut ShardData| -> usize { data.used_dbs().map(|(_, db)| db.dict.len()).sum() };
+        let keys = (0..self.shard_count()).filter_map(|shard| self.try_visit(shard, keys_of));
+        self.uses.advance(uses.sum(), keys.sum::<usize>() as u64);
     }
 
     fn evict_key(&self, thread: usize, data: &mut ShardData, db_number: usize, key: &[u8]) {

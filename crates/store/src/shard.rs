@@ -156,6 +156,17 @@ impl ShardData {
         dbs.filter_map(|(number, db)| db.as_deref_mut().map(|db| (number, db)))
     }
 
+    /// Whether so much of the records' memory is unused that moving some is worth its time.
+    pub(crate) fn is_sparse(&mut self) -> bool {
+        self.used_dbs().any(|(_, db)| db.dict.is_sparse())
+    }
+
+    /// Moves the records of one slab into the room of others, see [`Dict::compact`]. Returns how
+    /// many there were; `None` if that can't be done in any database.
+    pub(crate) fn compact(&mut self) -> Option<usize> {
+        self.used_dbs().find_map(|(_, db)| db.dict.compact())
+    }
+
     /// Two different databases.
     pub(crate) fn two_dbs(&mut self, a: usize, b: usize) -> Option<(&mut Db, &mut Db)> {
         self.db(a);

@@ -50,10 +50,20 @@ pub struct Progress {
     pub is_given_up: AtomicBool,
 }
 
+impl Progress {
+    /// Whether who writes has enough to do. Nobody waits for what has been given up.
+    fn is_behind(&self) -> bool {
+        self.waiting_bytes.load(Ordering::Relaxed) > MAX_WAITING_BYTES
+            && !self.is_given_up.load(Ordering::Relaxed)
+    }
+}
+
 /// A shard that has more than this to hand over does so.
 const CHUNK_BYTES: usize = 32 << 10;
 /// With more than this on its way the threads wait for the disk, but for what has to be saved.
 const MAX_WAITING_BYTES: usize = 8 << 20;
+/// Between two looks whether the disk has caught up.
+const DISK_WAIT: Duration = Duration::from_millis(1);
 /// Buckets between two looks at the clock.
 const BUCKETS_PER_LOOK: usize = 8;
 
@@ -214,6 +224,16 @@ impl ShardData {
     }
 }
 
+/// Keeps what is on its way from piling up where everybody waits anyway.
+fn wait_for_disk(data: &ShardData) {
+    let Some(saving) = &data.saving else {
+        return;
+    };
+    while saving.output.progress.is_behind() {
+        std::thread::sleep(DISK_WAIT);
+    }
+}
+
 /// Snapshots.
 impl Store {
     /// Whether a snapshot is under way. The next one can begin when it is not.
@@ -241,7 +261,7 @@ impl Store {
         let mut is_left = false;
         for shard in (thread..self.shard_count()).step_by(threads) {
             loop {
-                if progress.waiting_bytes.load(Ordering::Relaxed) > MAX_WAITING_BYTES {
+                if progress.is_behind() {
                     return false;
                 }
                 match self.try_visit(shard, |data| self.visit_to_save(data)) {
@@ -262,7 +282,9 @@ impl Store {
         for shard in &self.shards {
             // SAFETY: the caller has locked everything.
             let data = unsafe { shard.data() };
-            while self.visit_to_save(data) {}
+            while self.visit_to_save(data) {
+                wait_for_disk(data);
+            }
         }
     }
 

@@ -20,7 +20,6 @@ use crate::random::Random;
 use crate::shard::{Db, ShardData, WatchFlag};
 use crate::store::Store;
 use crate::sync::Waiter;
-use crate::uses;
 
 mod collections;
 mod effects;
@@ -539,7 +538,7 @@ impl Txn<'_> {
     /// Has a key look as if it was used so often.
     pub fn set_frequency(&mut self, found: Found, frequency: u8) {
         if self.store.uses.are_counted() {
-            let field = uses::field_of(frequency.into(), self.now_ms);
+            let field = self.store.uses.field_of(frequency.into(), self.now_ms);
             self.part(found.shard).dict.touch(found.entry, field);
         }
     }
@@ -557,7 +556,7 @@ impl Txn<'_> {
     #[cold]
     fn count_use(&mut self, found: Option<Found>) -> u32 {
         let Some(found) = found else {
-            return uses::of_new(self.now_ms);
+            return self.store.uses.of_new(self.now_ms);
         };
         let field = self.part(found.shard).dict.record(found.entry).clock();
         let random = self.random().next();

@@ -2,6 +2,7 @@
 
 import pytest
 import redis
+from conftest import wait_until
 
 LIMIT = 24 << 20
 # The room in arenas that may come on top of the limit (an eighth), and what one batch writes.
@@ -21,6 +22,18 @@ def limited(own_server):
         return client
 
     return start
+
+
+def ask(client, keys):
+    """Gets keys as an application does with a cache: what isn't there is put there."""
+    with client.pipeline(transaction=False) as batch:
+        for key in keys:
+            batch.get(key)
+        missing = [key for key, value in zip(keys, batch.execute()) if value is None]
+        for key in missing:
+            batch.set(key, "x" * 500)
+        batch.execute()
+    return missing
 
 
 def used(client):
@@ -99,6 +112,26 @@ def test_writes_are_refused_when_nothing_may_go(limited, policy, threads):
 
 
 @pytest.mark.parametrize("threads", THREADS)
+def test_a_scan_does_not_push_out_what_is_used_in_cache_mode(limited, threads):
+    client = limited("noeviction", threads)
+    client.config_set("cache_mode", "yes")
+    info = client.info("memory")
+    assert (info["cache_mode"], info["maxmemory_policy"]) == ("cache", "eviction")
+    # A third of the room, used a few times, and a scan of four times the room, used once.
+    hot = [f"hot:{number}" for number in range(LIMIT // 3 // 600)]
+    for _ in range(4):
+        ask(client, hot)
+    assert client.object("freq", hot[0]) == 4
+    for start in range(0, 4 * LIMIT // 600, 1000):
+        ask(client, [f"scan:{number}" for number in range(start, start + 1000)])
+    assert client.info("stats")["evicted_keys"] > 0
+    assert used(client) < info["maxmemory"] + MARGIN
+    assert client.exists(*hot) >= 0.99 * len(hot)
+    client.config_set("cache_mode", "no")
+    assert client.info("memory")["cache_mode"] == "store"
+
+
+@pytest.mark.parametrize("threads", THREADS)
 def test_values_of_another_size_stay_under_the_limit(limited, threads):
     client = limited("allkeys-random", threads)
     limit = client.info("memory")["maxmemory"]
@@ -106,13 +139,32 @@ def test_values_of_another_size_stay_under_the_limit(limited, threads):
     assert fill(client, times=2, length=1500) < limit + MARGIN
 
 
-@pytest.mark.xfail(reason="records aren't moved out of sparse slabs: too many others go")
+@pytest.mark.parametrize("threads", THREADS)
+def test_a_scan_does_not_push_out_what_is_used_in_cache_mode(limited, threads):
+    client = limited("noeviction", threads)
+    client.config_set("cache_mode", "yes")
+    info = client.info("memory")
+    assert (info["cache_mode"], info["maxmemory_policy"]) == ("cache", "eviction")
+    # A third of the room, used a few times, and a scan of four times the room, used once.
+    hot = [f"hot:{number}" for number in range(LIMIT // 3 // 600)]
+    for _ in range(4):
+        ask(client, hot)
+    assert client.object("freq", hot[0]) == 4
+    for start in range(0, 4 * LIMIT // 600, 1000):
+        ask(client, [f"scan:{number}" for number in range(start, start + 1000)])
+    assert client.info("stats")["evicted_keys"] > 0
+    assert used(client) < info["maxmemory"] + MARGIN
+    assert client.exists(*hot) >= 0.99 * len(hot)
+    client.config_set("cache_mode", "no")
+    assert client.info("memory")["cache_mode"] == "store"
+
+
 @pytest.mark.parametrize("threads", THREADS)
 def test_values_of_another_size_find_most_of_the_room(limited, threads):
     client = limited("allkeys-random", threads)
     fill(client, times=2, length=100, prefix="small")
     fill(client, times=2, length=1500)
-    assert sum(1 for _ in client.scan_iter("key:*", count=1000)) * 1500 > LIMIT * 0.4
+    assert sum(1 for _ in client.scan_iter("key:*", count=1000)) * 1500 > LIMIT * 0.6
 
 
 @pytest.mark.parametrize("threads", THREADS)
@@ -152,3 +204,61 @@ def test_the_time_over_the_limit_is_told(own_server):
     client.config_set("maxmemory", 0)
     wait_until(lambda: client.info("stats")["current_eviction_exceeded_time"] == 0, "it is not")
     assert client.info("stats")["total_eviction_exceeded_time"] > 0
+
+
+def restart_with_half(server, client, policy, **options):
+    """Starts it again with half the memory that it uses; returns the limit and a client."""
+    limit = used(client) // 2
+    client.close()
+    server.stop()
+    server.options.update({"maxmemory": limit, "maxmemory-policy": policy}, **options)
+    server.start()
+    client = redis.Redis(port=server.port, decode_responses=True)
+    wait_until(lambda: client.info("persistence")["loading"] == 0, "all is loaded")
+    return limit, client
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_a_snapshot_beyond_the_limit_is_loaded_and_evicts(own_server, threads):
+    server = own_server(proactor_threads=threads)
+    client = redis.Redis(port=server.port, decode_responses=True)
+    fill(client)
+    keys = client.dbsize()
+    client.save()
+    limit, client = restart_with_half(server, client, "allkeys-lru")
+    assert used(client) < limit + limit // 8 + (4 << 20)
+    evicted = client.info("stats")["evicted_keys"]
+    assert evicted > keys // 5 and client.dbsize() == keys - evicted
+    assert f"holds more than maxmemory ({limit} bytes): " in server.log_tail()
+    assert client.set("key", 1)
+
+
+def test_a_snapshot_beyond_the_limit_is_loaded_and_writes_are_refused(own_server):
+    server = own_server()
+    client = redis.Redis(port=server.port, decode_responses=True)
+    fill(client)
+    keys = client.dbsize()
+    client.save()
+    limit, client = restart_with_half(server, client, "noeviction")
+    assert client.dbsize() == keys and client.get("key:0")
+    assert f"more than maxmemory ({limit})" in server.log_tail()
+    with pytest.raises(redis.exceptions.OutOfMemoryError):
+        client.set("key", 1)
+    client.config_set("maxmemory", 4 * limit)
+    assert client.set("key", 1)
+
+
+def test_a_log_is_repeated_whole_before_keys_are_evicted(own_server):
+    server = own_server(appendonly="yes", appendfsync="no",
+                        **{"auto-aof-rewrite-percentage": 0})
+    client = redis.Redis(port=server.port, decode_responses=True)
+    counters = [f"counter:{number}" for number in range(20_000)]
+    for _ in range(2):
+        with client.pipeline(transaction=False) as pipe:
+            for counter in counters:
+                pipe.incr(counter)
+            pipe.execute()
+        fill(client, times=1)
+    limit, client = restart_with_half(server, client, "allkeys-random")
+    wait_until(lambda: used(client) < limit + limit // 8, "there is room again")
+    assert set(client.mget(counters)) == {"2", None}

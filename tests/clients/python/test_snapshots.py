@@ -146,6 +146,23 @@ def test_what_cannot_be_saved_is_told(own_server):
         client.set("key", 2)
 
 
+@pytest.mark.parametrize("command", ["SAVE", "BGSAVE"])
+def test_a_large_save_that_fails_ends(own_server, command):
+    server = own_server(save="3600 1")
+    with redis.Redis(port=server.port) as client:
+        for number in range(300):
+            client.set(number, os.urandom(100_000))
+        os.rename(server.dir, server.dir + "-away")
+        try:
+            client.execute_command(command)
+        except redis.ResponseError:
+            assert command == "SAVE"
+        await_save(client)
+        assert client.info("persistence")["rdb_last_bgsave_status"] == "err"
+        os.rename(server.dir + "-away", server.dir)
+        assert client.save()
+
+
 @pytest.mark.parametrize("harm", ["cut", "changed", "other"])
 def test_a_broken_file_is_refused(own_server, harm):
     server = own_server()
@@ -162,10 +179,64 @@ def test_a_broken_file_is_refused(own_server, harm):
     else:
         data = b"no snapshot at all"
     open(path, "wb").write(data)
+    assert "dump.rdb" in refusal(server)
+
+
+MAGIC = {0: b"REDIS", 1: b"REDIS", 2: b"\x28\xb5\x2f\xfd", 3: b"\x04\x22\x4d\x18"}
+
+
+@pytest.mark.parametrize("mode", MAGIC)
+def test_compressed_snapshots_come_back(own_server, mode):
+    server = own_server(compression_mode=mode)
+    path = os.path.join(server.dir, "dump.rdb")
+    with redis.Redis(port=server.port) as client:
+        fill(client)
+        before = digest(client)
+        client.save()
+    assert open(path, "rb").read().startswith(MAGIC[mode])
+    server.options.pop("compression-mode")
+    client = restart(server)
+    assert digest(client) == before
+    client.save()
+    assert open(path, "rb").read().startswith(b"REDIS"), "what Redis loads is the default"
+    server.stop()
+
+
+@pytest.mark.parametrize("mode", [2, 3])
+@pytest.mark.parametrize("harm", ["cut", "end cut", "changed"])
+def test_a_broken_frame_is_refused(own_server, mode, harm):
+    server = own_server(compression_mode=mode)
+    path = os.path.join(server.dir, "dump.rdb")
+    with redis.Redis(port=server.port) as client:
+        fill(client)
+        client.save()
+    server.stop()
+    data = bytearray(open(path, "rb").read())
+    if harm == "changed":
+        data[len(data) // 2] ^= 1
+    else:
+        data = data[:-1000] if harm == "cut" else data[:-2]
+    open(path, "wb").write(data)
+    assert "dump.rdb is broken or not whole" in refusal(server)
+
+
+def test_the_base_of_an_append_only_file_is_for_all_to_read(own_server):
+    server = own_server(compression_mode=2, appendonly="yes")
+    with redis.Redis(port=server.port) as client:
+        client.set("key", 1)
+        client.bgrewriteaof()
+        wait_until(lambda: client.info("persistence")["aof_rewrites"] > 1, "it is rewritten")
+    folder = os.path.join(server.dir, "appendonlydir")
+    base = next(name for name in os.listdir(folder) if ".base." in name)
+    assert open(os.path.join(folder, base), "rb").read().startswith(b"REDIS")
+
+
+def refusal(server):
+    """What a start that is refused says."""
     done = subprocess.run(server.command(), capture_output=True, text=True, timeout=20,
                           check=False)
     assert done.returncode == 1
-    assert "dump.rdb" in done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def test_names_with_a_time_are_kept_in_number(own_server):

@@ -73,6 +73,8 @@ mod tests {
         /// The snapshot goes on by a bucket.
         Save,
         Begin,
+        /// Records of a slab are moved.
+        Compact,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -81,6 +83,7 @@ mod tests {
             2 => (0u16..600).prop_map(Step::Remove),
             3 => Just(Step::Save),
             1 => Just(Step::Begin),
+            1 => Just(Step::Compact),
         ];
         prop::collection::vec(step, 0..if cfg!(miri) { 60 } else { 1500 })
     }
@@ -170,6 +173,7 @@ mod tests {
                         it.expected.clone_from(&model);
                     }
                     Step::Begin => {}
+                    Step::Compact => while it.dict.compact().is_some() {},
                 }
             }
             while it.position.is_some() {

@@ -7,7 +7,7 @@ use data::packed::{Digits, Elem};
 use data::types::hash::HashRules;
 use data::{Hash, Kind, Value};
 
-use super::{DOUBLE, Elements, TIME_MAX, count, has_doubles, listpack, longest};
+use super::{DOUBLE, Elements, TIME_MAX, count, dragonfly_expiry, has_doubles, listpack, longest};
 use crate::Error;
 use crate::input::Input;
 
@@ -45,6 +45,17 @@ pub(super) fn expiring_early<R: Read>(
     read(input, rules, |input| {
         let at = input.length()?;
         Ok((input.string()?, input.string()?, at))
+    })
+}
+
+/// Field, value and expiry as Dragonfly has it.
+pub(super) fn expiring_dragonfly<R: Read>(
+    input: &mut Input<R>,
+    rules: &HashRules,
+) -> Result<Value, Error> {
+    read(input, rules, |input| {
+        let (field, value) = (input.string()?, input.string()?);
+        Ok((field, value, dragonfly_expiry(input)?))
     })
 }
 

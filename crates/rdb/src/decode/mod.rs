@@ -24,6 +24,7 @@ use data::types::set::SetRules;
 use data::types::stream::BlockLimits;
 use data::types::zset::Growth;
 use foldhash::fast::RandomState;
+use protocol::number::parse_i64;
 
 use crate::Error;
 use crate::codes::{Dialect, kind};
@@ -61,6 +62,7 @@ pub(crate) fn value<R: Read>(
         (kind::SET_INTSET, _) => set::intset(&input.string()?, &rules.set),
         (kind::SET_LISTPACK, _) => set::packed(&listpack::parse(&input.string()?)?, &rules.set),
         (kind::SET_EXPIRING, _) => set::expiring(input, &rules.set),
+        (kind::SET_EXPIRING_DRAGONFLY, _) => set::expiring_dragonfly(input, &rules.set),
         (kind::HASH, _) => hash::plain(input, &rules.hash),
         (kind::HASH_ZIPMAP, _) => {
             hash::packed(&ziplist::parse_zipmap(&input.string()?)?, &rules.hash)
@@ -69,6 +71,7 @@ pub(crate) fn value<R: Read>(
         (kind::HASH_LISTPACK, _) => hash::packed(&listpack::parse(&input.string()?)?, &rules.hash),
         (kind::HASH_EXPIRING_VALKEY, Dialect::Valkey) => hash::expiring_valkey(input, &rules.hash),
         (kind::HASH_EXPIRING_EARLY, _) => hash::expiring_early(input, &rules.hash),
+        (kind::HASH_EXPIRING_DRAGONFLY, _) => hash::expiring_dragonfly(input, &rules.hash),
         (kind::HASH_EXPIRING, Dialect::Redis) => hash::expiring(input, &rules.hash),
         (kind::HASH_LISTPACK_EXPIRING_EARLY, Dialect::Redis) => {
             hash::packed_expiring(&input.string()?, &rules.hash)
@@ -85,7 +88,24 @@ pub(crate) fn value<R: Read>(
         (kind::STREAM_2, _) => stream::read(input, stream::Version::Two, rules.stream),
         (kind::STREAM_3, _) => stream::read(input, stream::Version::Three, rules.stream),
         (kind::MODULE_1 | kind::MODULE_2, _) => Err(Error::Module(module_name(input.length()?))),
+        (other, _) if kind::DRAGONFLY.contains(&other) => Err(Error::Dragonfly(other)),
         (other, _) => Err(Error::UnknownType(other)),
+    }
+}
+
+/// When a field or a member expires, as Dragonfly writes it: in seconds, as text, from a time of
+/// its own on; 0 if it doesn't.
+fn dragonfly_expiry<R: Read>(input: &mut Input<R>) -> Result<u64, Error> {
+    const SINCE_S: i64 = 1_675_209_600;
+    const NEVER: i64 = -1;
+    let seconds = parse_i64(&input.string()?).filter(|&seconds| seconds >= NEVER);
+    match seconds.ok_or(Error::Corrupt("an expiry is no number"))? {
+        NEVER => Ok(0),
+        seconds => {
+            let at_s = seconds.checked_add(SINCE_S);
+            let at_ms = at_s.and_then(|at_s| at_s.checked_mul(1000));
+            Ok(at_ms.ok_or(Error::Corrupt("an expiry is too late"))? as u64)
+        }
     }
 }
 

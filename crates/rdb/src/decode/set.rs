@@ -9,7 +9,7 @@ use data::types::set::ints::Ints;
 use data::{Kind, Set, Value};
 
 use super::bytes::{Bytes, signed};
-use super::{DOUBLE, Elements, TIME_MAX, count, has_doubles, longest};
+use super::{DOUBLE, Elements, TIME_MAX, count, dragonfly_expiry, has_doubles, longest};
 use crate::Error;
 use crate::input::Input;
 
@@ -28,10 +28,26 @@ pub(super) fn plain<R: Read>(input: &mut Input<R>, rules: &SetRules) -> Result<V
 
 /// Members and their expiries, 0 for none.
 pub(super) fn expiring<R: Read>(input: &mut Input<R>, rules: &SetRules) -> Result<Value, Error> {
+    read_expiring(input, rules, Input::u64)
+}
+
+/// Members and their expiries as Dragonfly has them.
+pub(super) fn expiring_dragonfly<R: Read>(
+    input: &mut Input<R>,
+    rules: &SetRules,
+) -> Result<Value, Error> {
+    read_expiring(input, rules, dragonfly_expiry)
+}
+
+fn read_expiring<R: Read>(
+    input: &mut Input<R>,
+    rules: &SetRules,
+    expiry: impl Fn(&mut Input<R>) -> Result<u64, Error>,
+) -> Result<Value, Error> {
     let mut set = Set::default();
     for _ in 0..count(input)? {
         let member = input.string()?;
-        match input.u64()? {
+        match expiry(input)? {
             0 => add(&mut set, &member, rules)?,
             at => {
                 if at > TIME_MAX {

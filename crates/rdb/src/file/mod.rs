@@ -6,11 +6,15 @@
 //! [ marks of expiry and use ] [ type ][ key ][ value ]  a key
 //! [ 255 ][ checksum of all before (8), or 0 ]
 //! ```
+//!
+//! All of it may stand in a frame of zstd or LZ4.
 
+mod frame;
 mod reader;
 mod source;
 mod writer;
 
+pub use frame::{Compression, FrameReader, FrameWriter};
 pub use reader::{Item, Key, Reader};
 pub use writer::{KeyRef, Options, Writer, append_key};
 

@@ -6,12 +6,15 @@ use data::Value;
 
 use super::source::Source;
 use super::{HEAD, MAGIC_REDIS, MAGIC_VALKEY};
-use crate::codes::{Dialect, mark, part};
+use crate::codes::{Dialect, flag, mark, part};
 use crate::input::Input;
 use crate::{Error, Rules, decode};
 
 /// From this version on there is a checksum.
 const CHECKSUM_SINCE: u16 = 5;
+const SEARCH: &str = "it holds data of a search index, and there are none here";
+const PIECES: &str = "it holds values in pieces: have Dragonfly save it with \
+                      --serialization_tagged_chunks=false, or with SAVE RDB";
 const NO_FILE: Error = Error::Corrupt("it doesn't begin as an RDB file does");
 
 /// What a file holds, one after the other.
@@ -62,6 +65,7 @@ pub struct Reader<R> {
     dialect: Dialect,
     rules: Rules,
     is_over: bool,
+    told: u64,
 }
 
 impl<R: Read> Reader<R> {
@@ -89,6 +93,7 @@ impl<R: Read> Reader<R> {
             dialect: dialect.ok_or(Error::Corrupt("its version isn't known"))?,
             rules,
             is_over: false,
+            told: 0,
         })
     }
 
@@ -97,11 +102,17 @@ impl<R: Read> Reader<R> {
         self.input.0.rest()
     }
 
+    /// The checksum that the file ends with; 0 where it has none, or before the end.
+    pub fn checksum(&self) -> u64 {
+        self.told
+    }
+
     /// What comes next; `None` at the end, when the checksum was right.
     #[allow(clippy::should_implement_trait)] // An iterator would go on after an error.
     pub fn next(&mut self) -> Result<Option<Item>, Error> {
         let (mut expiry, mut idle_seconds, mut frequency) = (None, None, None);
         while !self.is_over {
+            self.input.0.leave_frame()?;
             match self.input.u8()? {
                 mark::EXPIRY_MS => {
                     let at = self.input.u64()? as i64;
@@ -114,6 +125,12 @@ impl<R: Read> Reader<R> {
                 mark::IDLE => idle_seconds = Some(self.input.length()?),
                 mark::FREQUENCY => frequency = Some(self.input.u8()?),
                 mark::END => self.end()?,
+                mark::DF_ZSTD | mark::DF_LZ4 => {
+                    let length = self.input.length()?;
+                    let frame = self.input.bytes(length)?;
+                    self.input.0.enter_frame(frame)?;
+                }
+                other @ mark::DF_SYNC_END..=mark::DF_PIECE => self.of_dragonfly(other)?,
                 other if is_mark(other) => {
                     if let Some(item) = self.marked(other)? {
                         return Ok(Some(item));
@@ -172,14 +189,42 @@ impl<R: Read> Reader<R> {
         })
     }
 
+    /// Leaves out what only Dragonfly has, if that may be left out.
+    fn of_dragonfly(&mut self, mark: u8) -> Result<(), Error> {
+        let input = &mut self.input;
+        match mark {
+            mark::DF_FRAME_END => {}
+            mark::DF_SYNC_END | mark::DF_JOURNAL_OFFSET => drop(input.u64()?),
+            mark::DF_FLAGS => {
+                let flags = u32::from_le_bytes(input.array()?);
+                if flags & flag::MEMCACHED != 0 {
+                    input.array::<4>()?;
+                }
+            }
+            mark::DF_JOURNAL => {
+                return Err(Error::Corrupt(
+                    "it was written for a replica: it has a journal",
+                ));
+            }
+            mark::DF_VECTOR | mark::DF_DOCUMENTS => return Err(Error::Corrupt(SEARCH)),
+            mark::DF_PIECE => return Err(Error::Corrupt(PIECES)),
+            unknown => return Err(Error::UnknownType(unknown)),
+        }
+        Ok(())
+    }
+
     fn end(&mut self) -> Result<(), Error> {
+        if self.input.0.is_in_frame() {
+            return Err(Error::Corrupt("it ends inside of a frame"));
+        }
         self.is_over = true;
         if self.version < CHECKSUM_SINCE {
             return Ok(());
         }
         let actual = self.input.0.checksum();
         // 0 is written where checksums are turned off.
-        match self.input.u64()? {
+        self.told = self.input.u64()?;
+        match self.told {
             0 => Ok(()),
             told if told == actual => Ok(()),
             _ => Err(Error::Footer),

@@ -1,7 +1,9 @@
 //! A buffered reader that knows the checksum of what was read from it.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 
+use super::frame::FrameReader;
+use crate::Error;
 use crate::checksum::Checksum;
 
 const BUFFER: usize = 64 << 10;
@@ -16,6 +18,8 @@ pub(super) struct Source<R> {
     /// Up to where the buffer is in the checksum: it grows in long steps, which are fast.
     summed: usize,
     checksum: Checksum,
+    /// What is read before the rest of the file: a frame that stands in it.
+    frame: Option<BufReader<FrameReader<Cursor<Vec<u8>>>>>,
 }
 
 impl<R: Read> Source<R> {
@@ -27,7 +31,36 @@ impl<R: Read> Source<R> {
             at: 0,
             summed: 0,
             checksum: Checksum::new(),
+            frame: None,
         }
+    }
+
+    /// Goes on with what is in a frame.
+    pub(super) fn enter_frame(&mut self, frame: Vec<u8>) -> Result<(), Error> {
+        if self.is_in_frame() {
+            return Err(Error::Corrupt("a frame stands inside of a frame"));
+        }
+        let frame = FrameReader::open(Cursor::new(frame))?;
+        if matches!(frame, FrameReader::Plain(_)) {
+            return Err(Error::Corrupt("there is no frame where one should be"));
+        }
+        self.frame = Some(BufReader::new(frame));
+        Ok(())
+    }
+
+    /// Goes on with the file if the frame is read. Nothing reaches from one into the other.
+    pub(super) fn leave_frame(&mut self) -> io::Result<()> {
+        if let Some(frame) = &mut self.frame
+            && frame.fill_buf()?.is_empty()
+        {
+            self.frame = None;
+        }
+        Ok(())
+    }
+
+    /// Whether it is a frame that is read.
+    pub(super) fn is_in_frame(&self) -> bool {
+        self.frame.is_some()
     }
 
     /// What was read ahead, and the reader.
@@ -45,6 +78,9 @@ impl<R: Read> Source<R> {
 
 impl<R: Read> Read for Source<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if let Some(frame) = &mut self.frame {
+            return frame.read(out);
+        }
         if self.at == self.filled {
             self.checksum();
             (self.at, self.summed, self.filled) = (0, 0, 0);

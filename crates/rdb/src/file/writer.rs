@@ -140,7 +140,12 @@ impl<W: Write> Writer<W> {
     }
 
     /// Ends the file and flushes the writer.
-    pub fn finish(mut self) -> io::Result<W> {
+    pub fn finish(self) -> io::Result<W> {
+        Ok(self.finish_with_checksum()?.0)
+    }
+
+    /// As [`Self::finish`]; returns the checksum as well, 0 if none is written.
+    pub fn finish_with_checksum(mut self) -> io::Result<(W, u64)> {
         self.put(|out| out.u8(mark::END))?;
         let sum = if self.options.checksum {
             self.checksum.value()
@@ -149,7 +154,7 @@ impl<W: Write> Writer<W> {
         };
         self.out.write_all(&sum.to_le_bytes())?;
         self.out.flush()?;
-        Ok(self.out)
+        Ok((self.out, sum))
     }
 
     fn put(&mut self, write: impl FnOnce(&mut Output<'_>)) -> io::Result<()> {

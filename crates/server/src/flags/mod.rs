@@ -26,12 +26,13 @@ pub use load::{Files, LoadError, Loaded, RealFiles, Start, load, load_from_proce
 pub use table::{Flag, Mutable};
 pub use topics::monitoring::Monitoring;
 pub use topics::network::Network;
+pub use topics::persistence::Persistence;
 
 /// The enums and structs that fields of the configuration have.
 pub mod values {
     pub use super::special::{MemoryShare, OutputBufferLimit, OutputBufferLimits, SavePoint};
     pub use super::topics::cluster::{ClusterMode, EndpointType};
-    pub use super::topics::memory::MaxmemoryPolicy;
+    pub use super::topics::memory::{MaxmemoryPolicy, MemoryFlags};
     pub use super::topics::monitoring::{LogFormat, LogLevel, SyslogFacility};
     pub use super::topics::persistence::{AppendFsync, CompressionMode, SanitizeDumpPayload};
     pub use super::topics::process::{AffinityMode, OomScoreAdj, Shutdown, Supervised};

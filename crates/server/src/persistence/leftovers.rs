@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use super::aof;
 use super::names::Pattern;
-use super::{aof, folder};
+use super::target::Target;
 use crate::log::say;
 use crate::shared::Shared;
 
@@ -13,11 +14,15 @@ impl Shared {
     pub(crate) fn remove_leftovers(&self) {
         let config = self.config();
         let mut removed = 0;
+        let Ok(Target::Folder(folder)) = Target::of(&config.persistence) else {
+            return;
+        };
         if let Some(pattern) = Pattern::new(&config.persistence.dbfilename) {
-            removed += remove(&folder(&config), |name| pattern.matches(name));
+            removed += remove(&folder, |name| pattern.is_of(name));
         }
-        let place = aof::place(&config);
-        removed += remove(&place.folder, |name| place.is_base(name));
+        if let Ok(place) = aof::place(&config) {
+            removed += remove(&place.folder, |name| place.is_base(name));
+        }
         if removed > 0 {
             say(&format!(
                 "{removed} files removed that were left behind half-written"

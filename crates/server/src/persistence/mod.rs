@@ -5,16 +5,18 @@ mod leftovers;
 mod load;
 mod names;
 mod reload;
+mod set;
+mod target;
 mod thread;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use std::{fs, io};
 
-use rdb::file::Options;
+use rdb::file::{Compression, Options};
 use store::Txn;
 use store::snapshot::{Output, Progress};
 
@@ -23,9 +25,11 @@ pub(crate) use load::{Loading, LoadingProgress};
 
 use self::aof::Aof;
 use self::names::Pattern;
-use self::write::Head;
+use self::target::{Location, Target};
+use self::write::{Chunks, Head};
 use crate::cron::Cron;
 use crate::flags::Config;
+use crate::flags::values::CompressionMode;
 use crate::log::{say, warn};
 use crate::message::Message;
 use crate::shared::Shared;
@@ -175,6 +179,13 @@ impl Persistence {
         loading.is_some_and(|it| !it.has_ended.load(Ordering::Relaxed))
     }
 
+    /// Whether a log is being repeated that counts on finding all keys.
+    pub(crate) fn needs_all(&self) -> bool {
+        let state = self.lock();
+        let loading = state.loading.as_ref();
+        loading.is_some_and(|it| it.needs_all && !it.has_ended.load(Ordering::Relaxed))
+    }
+
     /// Waits for the end of the snapshot under way, which others don't hold up.
     pub(crate) fn wait(&self) {
         let mut state = self.lock();
@@ -201,15 +212,15 @@ impl Shared {
 
     /// The instant of a snapshot that is saved while clients go on. Everything is locked.
     pub(crate) fn begin_save(self: &Arc<Self>, txn: &mut Txn<'_>) -> Result<(), Refused> {
-        let path = path_to_save(&self.config())?;
-        self.begin_snapshot(txn, path, Purpose::Snapshot)
+        let destination = destination(&self.config(), self.threads())?;
+        self.begin_snapshot(txn, destination, Purpose::Snapshot)
     }
 
-    /// The instant of a snapshot that goes to `path`. Everything is locked.
+    /// The instant of a snapshot that goes there. Everything is locked.
     fn begin_snapshot(
         self: &Arc<Self>,
         txn: &mut Txn<'_>,
-        path: PathBuf,
+        destination: Destination,
         purpose: Purpose,
     ) -> Result<(), Refused> {
         let config = self.config();
@@ -219,18 +230,22 @@ impl Shared {
         }
         let totals = txn.totals();
         let keys: usize = totals.dbs.iter().map(|db| db.keys).sum();
+        let is_base = purpose == Purpose::Base;
+        let (compress, compression) = compression(&config, is_base);
         let head = Head {
             options: Options {
-                compress: config.persistence.rdbcompression,
+                compress,
                 checksum: config.persistence.rdbchecksum,
                 has_member_expiries: totals.has_expiring_members,
             },
+            compression,
             dbs: totals.dbs,
             libraries: self.libraries.all(),
-            is_base: purpose == Purpose::Base,
+            is_base,
         };
         let progress = Arc::new(Progress::default());
-        let (sender, chunks) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
+        let chunks = Chunks::new(receiver);
         let output = Output::new(sender, head.options.compress, Arc::clone(&progress));
         let current = Current {
             began: Instant::now(),
@@ -241,10 +256,10 @@ impl Shared {
         };
         let shared = Arc::clone(self);
         let work = move || {
-            let written = write::write(&path, &head, &chunks, &progress);
-            // After an error nothing more is sent; this waits for the end.
-            let _ = chunks.iter().count();
-            shared.saved(&path, written);
+            let written = destination.write(&head, &chunks, &progress);
+            // After an error nothing more is sent.
+            chunks.drain();
+            shared.saved(&destination.location(), written);
         };
         std::thread::Builder::new()
             .name("darner-save".into())
@@ -289,7 +304,7 @@ impl Shared {
     }
 
     /// Ends a snapshot.
-    fn saved(&self, path: &Path, written: io::Result<u64>) {
+    fn saved(&self, location: &Location, written: io::Result<u64>) {
         // The shards are done with it before the next one may begin.
         while self.store.is_saving() {
             std::thread::yield_now();
@@ -301,7 +316,7 @@ impl Shared {
             .expect("this one is under way")
             .clone();
         let took = current.began.elapsed();
-        if current.purpose == Purpose::Base {
+        if let (Purpose::Base, Location::File(path)) = (current.purpose, location) {
             drop(state);
             self.base_ended(path, written, took);
             self.persistence.lock().current = None;
@@ -319,12 +334,11 @@ impl Shared {
                 state.saved_changes = current.changes;
                 state.saves += 1;
                 say(&format!(
-                    "DB saved on disk: {}, {keys} keys, {bytes} bytes, {:.3} s",
-                    path.display(),
+                    "DB saved on disk: {location}, {keys} keys, {bytes} bytes, {:.3} s",
                     took.as_secs_f64()
                 ));
             }
-            Err(error) => warn(&format!("can't save {}: {error}", path.display())),
+            Err(error) => warn(&format!("can't save {location}: {error}")),
         }
         drop(state);
         self.persistence.ended.notify_all();
@@ -339,7 +353,8 @@ impl Shared {
         let Some(pattern) = pattern.filter(|pattern| pattern.varies() && keep > 0) else {
             return;
         };
-        match pattern.keep_newest(&folder(&config), keep) {
+        let target = Target::of(&config.persistence);
+        match target.and_then(|target| pattern.keep_newest(&target, keep)) {
             Ok(0) => {}
             Ok(count) => say(&format!(
                 "{count} old snapshots removed (snapshot_keep {keep})"
@@ -348,17 +363,22 @@ impl Shared {
         }
     }
 
-    /// The newest snapshot there is, to be loaded.
-    fn path_to_load(&self) -> io::Result<Option<PathBuf>> {
+    /// The newest snapshot there is, and those before it.
+    pub(crate) fn snapshot_to_load(&self) -> io::Result<Option<Files>> {
         let config = self.config();
         let Some(pattern) = Pattern::new(&config.persistence.dbfilename) else {
             return Ok(None);
         };
-        let folder = folder(&config);
-        if !fs::exists(&folder)? {
-            return Ok(None);
-        }
-        Ok(pattern.all_in(&folder)?.into_iter().next())
+        let target = Target::of(&config.persistence)?;
+        let all = pattern.all_in(&target).map_err(|error| {
+            io::Error::other(format!("can't look for snapshots in {target}: {error}"))
+        })?;
+        let mut all = all.iter().map(|found| target.at(&found.name));
+        Ok(all.next().map(|newest| Files {
+            locations: vec![(newest, false)],
+            needs_all: false,
+            older: all.collect(),
+        }))
     }
 
     /// The files that hold the keyspace: of the append-only file if it is on and there is one, else
@@ -370,14 +390,6 @@ impl Shared {
             return Ok(Some(files));
         }
         self.snapshot_to_load()
-    }
-
-    /// The newest snapshot, if there is one.
-    pub(crate) fn snapshot_to_load(&self) -> io::Result<Option<Files>> {
-        Ok(self.path_to_load()?.map(|path| Files {
-            is_aof: false,
-            paths: vec![(path, false)],
-        }))
     }
 
     /// Whether a save point is reached or a snapshot was asked for.
@@ -402,14 +414,92 @@ impl Shared {
     }
 }
 
-fn path_to_save(config: &Config) -> Result<PathBuf, Refused> {
-    let pattern = Pattern::new(&config.persistence.dbfilename).ok_or(Refused::NoName)?;
-    Ok(folder(config).join(pattern.at(unix_seconds())))
+/// Refuses places that snapshots or the append-only file can't go to.
+pub(crate) fn check_place(config: &Config) -> io::Result<()> {
+    let target = Target::of(&config.persistence)?;
+    if config.persistence.appendonly {
+        folder_of(&target)?;
+    }
+    Ok(())
 }
 
-/// Where snapshots lie.
-fn folder(config: &Config) -> PathBuf {
-    PathBuf::from(&config.persistence.dir)
+/// Where a snapshot goes, and in which form.
+#[derive(Debug)]
+enum Destination {
+    /// One file, which Redis can read.
+    File(Location),
+    /// So many files beside a summary, which are written side by side.
+    Set {
+        target: Target,
+        stem: String,
+        count: usize,
+    },
+}
+
+impl Destination {
+    fn write(&self, head: &Head, chunks: &Chunks, progress: &Progress) -> io::Result<u64> {
+        match self {
+            Self::File(location) => write::write(location, head, chunks, progress),
+            Self::Set {
+                target,
+                stem,
+                count,
+            } => set::write((target, stem), *count, head, chunks, progress),
+        }
+    }
+
+    /// The file that makes it a snapshot.
+    fn location(&self) -> Location {
+        match self {
+            Self::File(location) => location.clone(),
+            Self::Set { target, stem, .. } => target.at(&names::summary(stem)),
+        }
+    }
+}
+
+fn destination(config: &Config, threads: usize) -> Result<Destination, Refused> {
+    let settings = &config.persistence;
+    let pattern = Pattern::new(&settings.dbfilename).ok_or(Refused::NoName)?;
+    let target = Target::of(settings).map_err(|_| Refused::NoName)?;
+    let now_s = unix_seconds();
+    Ok(if settings.df_snapshot_format {
+        Destination::Set {
+            target,
+            stem: pattern.stem_at(now_s),
+            count: threads,
+        }
+    } else {
+        Destination::File(target.at(&pattern.at(now_s)))
+    })
+}
+
+/// Whether long strings are compressed in a snapshot, and how all of it is. The base of an
+/// append-only file is for everybody to read.
+fn compression(config: &Config, is_base: bool) -> (bool, Compression) {
+    let settings = &config.persistence;
+    match settings.compression_mode {
+        CompressionMode::ZstdBlocks if !is_base => {
+            (false, Compression::Zstd(settings.compression_level))
+        }
+        CompressionMode::Lz4Blocks if !is_base => (false, Compression::Lz4),
+        CompressionMode::None => (false, Compression::None),
+        _ => (settings.rdbcompression, Compression::None),
+    }
+}
+
+/// Where the append-only file lies.
+fn folder_of(target: &Target) -> io::Result<&Path> {
+    match target {
+        Target::Folder(folder) => Ok(folder),
+        Target::Bucket(_) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!(
+                "the append-only file (appendonly) can't be in a bucket, and dir is {target}: \
+                 give a folder as dir, or do without appendonly and have snapshots taken \
+                 (snapshot_cron, save)"
+            ),
+        )),
+    }
 }
 
 fn unix_seconds() -> u64 {

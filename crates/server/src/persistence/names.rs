@@ -1,104 +1,168 @@
 //! What snapshots are called, which one is the newest, and which ones may go.
 
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
-use std::{fs, io};
+use std::io;
+use std::path::Path;
 
+use super::target::{Found, Target};
 use crate::calendar::Moment;
 
 /// The ending of RDB files, for names that have none.
-const ENDING: &str = "rdb";
+const ENDING: &str = ".rdb";
+/// How the names of the files of a set end: that of the file which makes it one, and after a
+/// number of four digits those of the others.
+const SUMMARY: &str = "-summary.dfs";
+const SET: &str = ".dfs";
+const DIGITS: usize = 4;
 
-/// A name with placeholders: `{timestamp}` and its parts `{Y}`, `{m}` and `{d}`.
+/// Names with placeholders: `{timestamp}` and its parts `{Y}`, `{m}` and `{d}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(String);
+pub(super) struct Pattern {
+    /// Of a snapshot in one file.
+    single: String,
+    /// What the names of the files of a set begin with.
+    stem: String,
+}
 
 impl Pattern {
-    /// The pattern of the setting `dbfilename`; `None` if nothing is to be saved or loaded.
+    /// The pattern of the setting `dbfilename`; `None` if nothing is to be saved or loaded. The
+    /// name of a set's summary is as good as that of the set.
     pub(super) fn new(dbfilename: &str) -> Option<Self> {
         if dbfilename.is_empty() {
             return None;
         }
-        let has_ending = Path::new(dbfilename).extension().is_some();
-        Some(Self(if has_ending {
+        let of_set = dbfilename.strip_suffix(SUMMARY);
+        let of_set = of_set.or(dbfilename.strip_suffix(SET));
+        let stem = of_set.or(dbfilename.strip_suffix(ENDING));
+        let has_ending = of_set.is_none() && Path::new(dbfilename).extension().is_some();
+        let stem = stem.unwrap_or(dbfilename).to_owned();
+        let single = if has_ending {
             dbfilename.to_owned()
         } else {
-            format!("{dbfilename}.{ENDING}")
-        }))
+            format!("{stem}{ENDING}")
+        };
+        Some(Self { single, stem })
     }
 
-    /// The name of a snapshot that is taken at this time.
+    /// The name of a snapshot in one file that is taken at this time.
     pub(super) fn at(&self, unix_seconds: u64) -> String {
-        let at = Moment::new(unix_seconds);
-        let date = format!("{}-{:02}-{:02}", at.year, at.month, at.day);
-        let time = format!("{:02}:{:02}:{:02}", at.hour, at.minute, at.second);
-        self.0
-            .replace("{timestamp}", &format!("{date}T{time}"))
-            .replace("{Y}", &at.year.to_string())
-            .replace("{m}", &format!("{:02}", at.month))
-            .replace("{d}", &format!("{:02}", at.day))
+        fill_in(&self.single, unix_seconds)
+    }
+
+    /// What the names of a set begin with that is taken at this time.
+    pub(super) fn stem_at(&self, unix_seconds: u64) -> String {
+        fill_in(&self.stem, unix_seconds)
     }
 
     /// Whether each snapshot may have a name of its own.
     pub(super) fn varies(&self) -> bool {
-        self.0 != self.at(0)
+        self.single != self.at(0)
     }
 
-    /// Whether a file may be a snapshot of this pattern. Placeholders stand for digits and what is
-    /// between the parts of a time.
-    pub(super) fn matches(&self, name: &str) -> bool {
-        let mut rest = name;
-        let mut pattern = &*self.0;
-        while let Some(start) = pattern.find('{') {
-            let Some(after) = rest.strip_prefix(&pattern[..start]) else {
-                return false;
-            };
-            let end = pattern[start..].find('}').map_or(0, |end| start + end + 1);
-            let filled = match &pattern[start..end] {
-                "{timestamp}" => "2000-01-01T00:00:00".len(),
-                "{Y}" => 4,
-                "{m}" | "{d}" => 2,
-                // No placeholder, and so itself.
-                _ => return name == self.0,
-            };
-            let is_of_time = |byte: u8| byte.is_ascii_digit() || b"-T:".contains(&byte);
-            match after.split_at_checked(filled) {
-                Some((text, next)) if text.bytes().all(is_of_time) => rest = next,
-                _ => return false,
-            }
-            pattern = &pattern[end..];
-        }
-        rest == pattern
+    /// Whether a file of this name is a snapshot of this pattern: in one file, or a summary.
+    fn matches(&self, name: &str) -> bool {
+        is_filled_in(&self.single, name) || stem_of(name).is_some_and(|stem| self.is_stem(stem))
     }
 
-    /// The snapshots in a folder, the newest first.
-    pub(super) fn all_in(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
-        let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let is_ours = entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| self.matches(name));
-            // One that goes away meanwhile is none.
-            if let (true, Ok(about)) = (is_ours, entry.metadata())
-                && about.is_file()
-            {
-                found.push((about.modified()?, entry.path()));
-            }
-        }
-        found.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(found.into_iter().map(|(_, path)| path).collect())
+    /// Whether a file of this name is a snapshot of this pattern or part of one.
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        self.matches(name) || stem_of_part(name).is_some_and(|stem| self.is_stem(stem))
+    }
+
+    fn is_stem(&self, stem: &str) -> bool {
+        is_filled_in(&self.stem, stem)
+    }
+
+    /// The snapshots that there are, the newest first.
+    pub(super) fn all_in(&self, target: &Target) -> io::Result<Vec<Found>> {
+        let mut found = target.list()?;
+        found.retain(|file| self.matches(&file.name));
+        found.sort_unstable_by(|a, b| (b.modified, &b.name).cmp(&(a.modified, &a.name)));
+        Ok(found)
     }
 
     /// Removes all snapshots but the newest ones. Returns how many went.
-    pub(super) fn keep_newest(&self, folder: &Path, count: usize) -> io::Result<usize> {
-        let old = self.all_in(folder)?.split_off(count.max(1));
-        for path in &old {
-            fs::remove_file(path)?;
+    pub(super) fn keep_newest(&self, target: &Target, count: usize) -> io::Result<usize> {
+        let all = self.all_in(target)?;
+        let (kept, old) = all.split_at(count.max(1).min(all.len()));
+        for snapshot in old {
+            target.at(&snapshot.name).remove()?;
+        }
+        let Some(newest) = kept.first() else {
+            return Ok(0);
+        };
+        // Parts of sets that went, or that were never whole.
+        let kept: Vec<_> = kept.iter().filter_map(|file| stem_of(&file.name)).collect();
+        for file in target.list()? {
+            if let Some(stem) = stem_of_part(&file.name)
+                && self.is_stem(stem)
+                && !kept.contains(&stem)
+                && file.modified <= newest.modified
+            {
+                target.at(&file.name).remove()?;
+            }
         }
         Ok(old.len())
     }
+}
+
+fn fill_in(pattern: &str, unix_seconds: u64) -> String {
+    let at = Moment::new(unix_seconds);
+    let date = format!("{}-{:02}-{:02}", at.year, at.month, at.day);
+    let time = format!("{:02}:{:02}:{:02}", at.hour, at.minute, at.second);
+    pattern
+        .replace("{timestamp}", &format!("{date}T{time}"))
+        .replace("{Y}", &at.year.to_string())
+        .replace("{m}", &format!("{:02}", at.month))
+        .replace("{d}", &format!("{:02}", at.day))
+}
+
+/// Whether a name may come of a pattern. Placeholders stand for digits and what is between the
+/// parts of a time.
+fn is_filled_in(pattern: &str, name: &str) -> bool {
+    let (mut rest_of_pattern, mut rest) = (pattern, name);
+    while let Some(start) = rest_of_pattern.find('{') {
+        let Some(after) = rest.strip_prefix(&rest_of_pattern[..start]) else {
+            return false;
+        };
+        let end = rest_of_pattern[start..].find('}');
+        let end = end.map_or(0, |end| start + end + 1);
+        let filled = match rest_of_pattern.get(start..end) {
+            Some("{timestamp}") => "2000-01-01T00:00:00".len(),
+            Some("{Y}") => 4,
+            Some("{m}" | "{d}") => 2,
+            // No placeholder, and so itself.
+            _ => return name == pattern,
+        };
+        let is_of_time = |byte: u8| byte.is_ascii_digit() || b"-T:".contains(&byte);
+        match after.split_at_checked(filled) {
+            Some((text, next)) if text.bytes().all(is_of_time) => rest = next,
+            _ => return false,
+        }
+        rest_of_pattern = &rest_of_pattern[end..];
+    }
+    rest == rest_of_pattern
+}
+
+/// The name of a set's summary.
+pub(super) fn summary(stem: &str) -> String {
+    format!("{stem}{SUMMARY}")
+}
+
+/// The name of a part of a set.
+pub(super) fn part(stem: &str, number: usize) -> String {
+    format!("{stem}-{number:0DIGITS$}{SET}")
+}
+
+/// What the names of a set begin with whose summary this is.
+pub(super) fn stem_of(summary: &str) -> Option<&str> {
+    summary.strip_suffix(SUMMARY)
+}
+
+/// What the names of a set begin with of which this is a part.
+pub(super) fn stem_of_part(part: &str) -> Option<&str> {
+    let (stem, number) = part.strip_suffix(SET)?.rsplit_once('-')?;
+    let is_number = number.len() == DIGITS && number.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then_some(stem)
 }
 
 #[cfg(test)]
@@ -136,6 +200,28 @@ mod tests {
             assert!(!dump.matches(other), "{other}");
         }
         assert!(pattern("a{x}b.rdb").matches("a{x}b.rdb"));
+        assert!(pattern("a{d").matches("a{d.rdb"));
         assert!(pattern("dump.rdb").matches("dump.rdb"));
+    }
+
+    #[test]
+    fn sets_are_known_by_their_summaries() {
+        for name in ["dump", "dump.rdb", "dump.dfs", "dump-summary.dfs"] {
+            let dump = pattern(name);
+            assert!(dump.matches("dump-summary.dfs") && dump.matches("dump.rdb"));
+            assert!(!dump.matches("dump-0000.dfs") && !dump.matches("other-summary.dfs"));
+            assert_eq!(dump.stem_at(0), "dump");
+        }
+        let dump = pattern("dump-{timestamp}");
+        assert!(dump.matches("dump-2026-11-25T05:40:10-summary.dfs"));
+        assert_eq!(stem_of_part(&part("dump", 7)), Some("dump"));
+        for other in [
+            "dump-summary.dfs",
+            "dump-00000.dfs",
+            "dump.dfs",
+            "dump-0000",
+        ] {
+            assert_eq!(stem_of_part(other), None, "{other}");
+        }
     }
 }

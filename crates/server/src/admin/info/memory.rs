@@ -90,10 +90,15 @@ pub(super) fn memory(call: &Call<'_, '_>, text: &mut Text) {
     let limits = &call.thread.config.memory;
     text.bytes("maxmemory", limits.maxmemory);
     let policy = call.thread.config.get("maxmemory-policy");
-    text.field(
-        "maxmemory_policy",
-        policy.first().map_or("", |(_, value)| value),
-    );
+    let policy = policy.first().map_or("", |(_, value)| value);
+    // As Dragonfly says it.
+    let (mode, policy) = if limits.cache_mode {
+        ("cache", "eviction")
+    } else {
+        ("store", policy)
+    };
+    text.field("maxmemory_policy", policy);
+    text.field("cache_mode", mode);
     ratios(usage.used, resident, allocator, text);
     text.field("mem_not_counted_for_evict", data::spare_bytes());
     text.zeros(&[

@@ -1,6 +1,6 @@
 //! How much memory there is, and what goes when it is used up.
 
-use store::uses::Uses;
+use store::uses::{Counting, Uses};
 
 use crate::flags::codec::{ANY, Codec, Float, I63, Int, Memory, N31, OneOf, U32, Yes, named};
 use crate::flags::table::topic;
@@ -40,8 +40,9 @@ topic! {
     maxmemory_eviction_tenacity: u32 = 10, Int(0, 100),
         redis("maxmemory-eviction-tenacity"), runtime();
 
-    /// Evict instead of refusing writes when near the cap.
-    cache_mode: bool = false, Yes, inert();
+    /// Evict, whatever the policy, the keys that were used least often for long, among all: what a
+    /// scan brings goes first.
+    cache_mode: bool = false, Yes, runtime();
 
     /// How many hits saturate the counter of an LFU policy.
     lfu_log_factor: u32 = 10, N31, redis("lfu-log-factor"), runtime();
@@ -144,10 +145,11 @@ impl MemoryFlags {
     /// Has the store count uses if the policy asks for that.
     pub fn set_uses(&self, uses: &Uses) {
         use MaxmemoryPolicy as Policy;
-        let are_counted = matches!(
-            self.maxmemory_policy,
-            Policy::VolatileLfu | Policy::AllKeysLfu
-        );
-        uses.set(are_counted, self.lfu_log_factor, self.lfu_decay_time);
+        let counting = match self.maxmemory_policy {
+            _ if self.cache_mode => Counting::Cache,
+            Policy::VolatileLfu | Policy::AllKeysLfu => Counting::Frequency,
+            _ => Counting::Nothing,
+        };
+        uses.set(counting, self.lfu_log_factor, self.lfu_decay_time);
     }
 }

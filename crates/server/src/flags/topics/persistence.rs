@@ -17,7 +17,7 @@ named! {
 }
 
 named! {
-    /// How Dragonfly compresses snapshots.
+    /// How snapshots are compressed.
     CompressionMode {
         None = "0" | "none",
         LzfEntries = "1" | "single_entry",
@@ -35,7 +35,7 @@ topic! {
     /// Snapshots, the append-only file, and where they lie.
     persistence: Persistence, "Snapshots and append-only file";
 
-    /// Where snapshots lie: a directory, or the address of a bucket (s3://, gs://).
+    /// Where snapshots lie: a directory, or a bucket and a prefix in it (s3://BUCKET/PREFIX).
     dir: String = ".".to_string(), Text, redis("dir"), protected();
 
     /// Name of the snapshot; {timestamp}, {Y}, {m} and {d} are filled in. Empty = neither save
@@ -119,15 +119,15 @@ topic! {
     aof_rewrite_incremental_fsync: bool = true, Yes,
         redis("aof-rewrite-incremental-fsync"), runtime(), inert();
 
-    /// Save one file per shard (true) or one Redis RDB (false).
-    df_snapshot_format: bool = true, Yes, inert();
+    /// Save several files side by side (true) or one that Redis loads (false). Either is loaded.
+    df_snapshot_format: bool = false, Yes, runtime();
 
-    /// How Dragonfly compresses snapshots: 0 = not, 1 = LZF by entry, 2 = zstd blocks, 3 = LZ4
-    /// blocks.
-    compression_mode: CompressionMode = CompressionMode::Lz4Blocks, OneOf, inert();
+    /// How snapshots are compressed: 0 = not, 1 = long strings with LZF, as Redis does
+    /// (rdbcompression), 2 = all of it with zstd, 3 = all of it with LZ4.
+    compression_mode: CompressionMode = CompressionMode::LzfEntries, OneOf, runtime();
 
-    /// Level of that compression.
-    compression_level: i32 = 2, I32, inert();
+    /// Level of zstd.
+    compression_level: i32 = 2, I32, runtime();
 
     /// Values larger than this are streamed in pieces.
     serialization_max_chunk_size: u64 = 64 << 10, ANY, runtime(), inert();
@@ -156,17 +156,17 @@ topic! {
     /// Read it back.
     deserialize_hnsw_index: bool = false, Yes, inert();
 
-    /// Custom S3 endpoint (MinIO etc.).
-    s3_endpoint: String = String::new(), Text, inert();
+    /// Another server than Amazon's that speaks S3 (MinIO etc.), with or without http://.
+    s3_endpoint: String = String::new(), Text;
 
-    /// TLS to S3.
-    s3_use_https: bool = true, Yes, inert();
+    /// TLS to it, where its address doesn't say.
+    s3_use_https: bool = true, Yes;
 
-    /// Take S3 credentials/config from EC2 metadata.
-    s3_ec2_metadata: bool = false, Yes, inert();
+    /// Ask the machine for credentials (EC2) when the environment has none.
+    s3_ec2_metadata: bool = false, Yes;
 
-    /// Sign uploaded payloads.
-    s3_sign_payload: bool = true, Yes, inert();
+    /// Sign what is uploaded, not only the requests.
+    s3_sign_payload: bool = true, Yes;
 
     /// Built-in S3 client instead of the AWS SDK.
     s3_use_helio_client: bool = true, Yes, inert();

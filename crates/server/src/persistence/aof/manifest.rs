@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use protocol::inline::split_args;
 
 use crate::flags::rewrite::quoted;
-use crate::persistence::write::sync_folder;
+use crate::persistence::target::sync_folder;
 
 /// One file of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]

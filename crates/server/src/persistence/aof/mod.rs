@@ -22,7 +22,8 @@ use store::{Blocked, Txn};
 use self::feed::{Feed, Taker};
 use self::manifest::{Manifest, Part, Place};
 use self::writer::Writer;
-use super::{Purpose, Refused, folder};
+use super::target::{Location, Target};
+use super::{Purpose, Refused, folder_of};
 use crate::clients::ClientInfo;
 use crate::flags::Config;
 use crate::flags::values::AppendFsync;
@@ -91,10 +92,12 @@ impl State {
 /// What is to be loaded.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
-    /// Whether they are an append-only file, in which time stands still.
-    pub(crate) is_aof: bool,
     /// A snapshot or a log, and logs that follow it; whether the end of each may be torn.
-    pub(crate) paths: Vec<(PathBuf, bool)>,
+    pub(super) locations: Vec<(Location, bool)>,
+    /// See [`super::LoadingProgress`].
+    pub(super) needs_all: bool,
+    /// Snapshots that may be loaded instead, the newest first.
+    pub(super) older: Vec<Location>,
 }
 
 impl Aof {
@@ -153,54 +156,53 @@ impl Aof {
     }
 }
 
-pub(super) fn place(config: &Config) -> Place {
+pub(super) fn place(config: &Config) -> io::Result<Place> {
     let settings = &config.persistence;
-    Place {
-        folder: folder(config).join(&settings.appenddirname),
+    let target = Target::of(settings)?;
+    Ok(Place {
+        folder: folder_of(&target)?.join(&settings.appenddirname),
         name: settings.appendfilename.clone(),
-    }
+    })
 }
 
 impl Shared {
     /// The append-only file that there is, to be loaded. `None` if there is none.
     pub(crate) fn aof_to_load(&self) -> io::Result<Option<Files>> {
         let config = self.config();
-        let place = place(&config);
+        let place = place(&config)?;
         let may_be_torn = config.persistence.aof_load_truncated;
         // Before version 7 of Redis it was one file.
-        let single = folder(&config).join(&place.name);
+        let single = Path::new(&config.persistence.dir).join(&place.name);
         let mut manifest = match place.read()? {
             Some(manifest) if !place.is_half_adopted(&manifest) || !single.is_file() => manifest,
             _ if single.is_file() => place.adopt(&single)?,
             _ => return Ok(None),
         };
         place.remove_history(&mut manifest);
-        let mut paths = Vec::new();
+        let mut locations: Vec<(Location, bool)> = Vec::new();
         let path_of = |part: &Part| place.folder.join(&part.name);
         let increments: Vec<_> = manifest.increments.iter().map(path_of).collect();
         // An increment is begun when the one before lasts: it is still empty if that is torn.
         let is_begun = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.len() > 0);
         let last = increments.iter().rposition(is_begun);
         let is_base_last = may_be_torn && last.is_none();
-        paths.extend(
-            manifest
-                .base
-                .iter()
-                .map(|part| (path_of(part), is_base_last)),
-        );
+        let base = manifest.base.iter();
+        locations.extend(base.map(|part| (path_of(part).into(), is_base_last)));
         for (number, path) in increments.into_iter().enumerate() {
-            paths.push((path, may_be_torn && last.is_none_or(|last| last <= number)));
+            let is_last = last.is_none_or(|last| last <= number);
+            locations.push((path.into(), may_be_torn && is_last));
         }
         Ok(Some(Files {
-            is_aof: true,
-            paths,
+            locations,
+            needs_all: true,
+            older: Vec::new(),
         }))
     }
 
     /// Goes on with what was loaded. Everything is locked.
     pub(crate) fn resume_aof(self: &Arc<Self>, txn: &mut Txn<'_>) -> io::Result<()> {
         let config = self.config();
-        let place = place(&config);
+        let place = place(&config)?;
         let is_begun =
             |manifest: &Manifest| manifest.base.is_some() || !manifest.increments.is_empty();
         let manifest = place.read()?.filter(is_begun);
@@ -259,7 +261,7 @@ impl Shared {
             self.begin_base_alone()
         };
         let begun = begun.and_then(|base| {
-            self.begin_snapshot(txn, base, Purpose::Base)
+            self.begin_snapshot(txn, super::Destination::File(base.into()), Purpose::Base)
                 .map_err(|refused| io::Error::other(format!("{refused:?}")))
         });
         begun.map_err(|error| {
@@ -277,7 +279,7 @@ impl Shared {
         let mut state = aof.lock();
         let place = match &state.place {
             Some(place) if aof.is_on() => place.clone(),
-            _ => place(&self.config()),
+            _ => place(&self.config())?,
         };
         fs::create_dir_all(&place.folder)?;
         if !aof.is_on() {
@@ -312,7 +314,7 @@ impl Shared {
 
     /// Returns the path of a base that nothing is to follow.
     fn begin_base_alone(&self) -> io::Result<PathBuf> {
-        let place = place(&self.config());
+        let place = place(&self.config())?;
         fs::create_dir_all(&place.folder)?;
         let manifest = place.read()?.unwrap_or_default();
         let base = place.folder.join(manifest.next_base(&place.name).name);
