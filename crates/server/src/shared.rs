@@ -12,6 +12,7 @@ use crate::admin::State;
 use crate::clients::Clients;
 use crate::control::Control;
 use crate::flags::Config;
+use crate::flags::conf_file;
 use crate::flags::load::Loaded;
 use crate::listening::Listening;
 use crate::mailboxes::Mailboxes;
@@ -57,6 +58,8 @@ pub struct Shared {
     pub backend: &'static str,
     /// The redis.conf it was started with.
     pub conf_path: Option<String>,
+    /// What flags are that weren't given.
+    pub(crate) defaults: Config,
     /// Whether commands must look at the two below before and after they run.
     pub slow_path: SlowPath,
     pub(crate) listening: Listening,
@@ -74,6 +77,8 @@ impl Shared {
     /// The state of a server that isn't serving yet.
     pub fn new(loaded: Loaded, threads: usize, backend: &'static str, seed: u64) -> Self {
         let config = loaded.config;
+        let mut defaults = conf_file::defaults();
+        defaults.memory.maxmemory = loaded.default_limit;
         let dbnum = config.memory.dbnum as usize;
         let table = Table::new();
         let stats = (0..threads)
@@ -107,6 +112,7 @@ impl Shared {
             started: Instant::now(),
             backend,
             conf_path: loaded.conf_path,
+            defaults,
             slow_path: SlowPath::default(),
             listening: Listening::default(),
             control: Control::default(),

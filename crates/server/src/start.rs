@@ -77,7 +77,9 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
 /// refuses writes instead of being killed. `--maxmemory=0` lets it take all, as in a redis.conf.
 fn limit_memory(loaded: &mut Loaded, machine: &Machine) {
     if !loaded.has_memory_limit {
-        loaded.config.memory.maxmemory = machine.memory / 100 * DEFAULT_LIMIT_PERCENT;
+        let limit = machine.memory / 100 * DEFAULT_LIMIT_PERCENT;
+        loaded.config.memory.maxmemory = limit;
+        loaded.default_limit = limit;
     }
 }
 

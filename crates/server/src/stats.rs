@@ -222,6 +222,10 @@ pub struct SharedStats {
     pub rejected_connections: AtomicU64,
     /// Clients that wait for something, a pause for example.
     pub blocked_clients: AtomicU64,
+    /// Microseconds for which more memory was used than allowed, and those of this time.
+    pub over_limit_us: AtomicU64,
+    /// See there.
+    pub over_limit_now_us: AtomicU64,
     /// Next client id.
     next_client_id: AtomicU64,
 }
@@ -230,6 +234,19 @@ impl SharedStats {
     /// Counts back to zero; ids go on.
     pub fn reset(&self) {
         self.rejected_connections.store(0, Ordering::Relaxed);
+        self.over_limit_us.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes for the periodic work of one thread, which is done every `period_us`, whether too much
+    /// memory is used.
+    pub fn note_limit(&self, period_us: u64, is_over: bool) {
+        if is_over {
+            self.over_limit_us.fetch_add(period_us, Ordering::Relaxed);
+            self.over_limit_now_us
+                .fetch_add(period_us, Ordering::Relaxed);
+        } else {
+            self.over_limit_now_us.store(0, Ordering::Relaxed);
+        }
     }
 
     /// A client id never given before, from 1 on.

@@ -119,7 +119,9 @@ impl Thread {
     /// Whether an append-only file is being loaded: what expires or is evicted meanwhile would be
     /// missing for the commands that follow, and in no log.
     pub(crate) fn is_replaying(&self) -> bool {
-        self.shared.slow_path.has(Reason::Loading) && self.shared.persistence.is_replaying()
+        let is_loading = self.shared.slow_path.has(Reason::Loading);
+        let persistence = &self.config.persistence;
+        is_loading && (persistence.appendonly || self.shared.persistence.is_replaying())
     }
 
     /// A new tick: the time, and the settings if they have changed.

@@ -422,7 +422,12 @@ where
             admin::note_event(&thread.shared, &thread.config, "expire-cycle", took);
         }
         // A lower limit takes effect without a command.
-        if !is_paused {
+        let is_over = thread.look_at_memory();
+        if thread.number == 0 {
+            let stats = &thread.shared.shared_stats;
+            stats.note_limit(period.as_micros() as u64, is_over);
+        }
+        if !is_paused && is_over {
             thread.keep_to_limit();
         }
         if thread.number == 0 {

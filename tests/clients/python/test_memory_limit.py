@@ -196,6 +196,16 @@ def test_evictions_are_told(limited):
         watcher.execute()
 
 
+def test_the_time_over_the_limit_is_told(own_server):
+    client = redis.Redis(port=own_server(hz=100).port)
+    assert client.info("stats")["total_eviction_exceeded_time"] == 0
+    client.config_set("maxmemory", 1)
+    wait_until(lambda: client.info("stats")["current_eviction_exceeded_time"] > 0, "it is over")
+    client.config_set("maxmemory", 0)
+    wait_until(lambda: client.info("stats")["current_eviction_exceeded_time"] == 0, "it is not")
+    assert client.info("stats")["total_eviction_exceeded_time"] > 0
+
+
 def restart_with_half(server, client, policy, **options):
     """Starts it again with half the memory that it uses; returns the limit and a client."""
     limit = used(client) // 2

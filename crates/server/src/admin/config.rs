@@ -185,19 +185,19 @@ pub(super) fn rewrite_conf(shared: &Shared, which: Missing) -> Result<(), Comman
             "ERR The server is running without a config file",
         ));
     };
-    rewrite_at(Path::new(path), &shared.config(), which)
+    rewrite_at(Path::new(path), &shared.config(), &shared.defaults, which)
         .map_err(|error| CommandError::Made(format!("ERR Rewriting config file: {error}")))
 }
 
 /// Puts a new file in the place of the old one, which stays whole until then.
-fn rewrite_at(path: &Path, config: &Config, which: Missing) -> io::Result<()> {
+fn rewrite_at(path: &Path, config: &Config, defaults: &Config, which: Missing) -> io::Result<()> {
     let old = match fs::read_to_string(path) {
         // It is made anew if it was removed.
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         old => old?,
     };
     let new_path = path.with_extension(format!("rewrite-{}", std::process::id()));
-    let written = write_durably(&new_path, &rewrite(&old, config, which), path)
+    let written = write_durably(&new_path, &rewrite(&old, config, defaults, which), path)
         .and_then(|()| fs::rename(&new_path, path));
     if written.is_err() {
         // What is left of it is of no use; if it can't be removed either, so be it.
@@ -218,6 +218,7 @@ fn write_durably(new_path: &Path, text: &str, path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flags::conf_file;
 
     #[test]
     fn rewriting_replaces_the_file_or_leaves_it() {
@@ -229,12 +230,12 @@ mod tests {
         config.network.maxclients = 11;
         // As with any file that doesn't say otherwise.
         config.network.protected_mode = true;
-        rewrite_at(&path, &config, Missing::Changed).unwrap();
+        rewrite_at(&path, &config, &conf_file::defaults(), Missing::Changed).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, "# mine\nmaxclients 11\n");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         let nowhere = folder.join("nowhere/redis.conf");
-        assert!(rewrite_at(&nowhere, &config, Missing::Changed).is_err());
+        assert!(rewrite_at(&nowhere, &config, &conf_file::defaults(), Missing::Changed).is_err());
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -9,7 +9,7 @@ const MAX_DEPTH: usize = 16;
 
 /// The settings of an empty file. They are Redis's where those are the safer ones: who comes from
 /// Redis with a file that doesn't mention protected mode counts on it.
-pub(super) fn defaults() -> Config {
+pub(crate) fn defaults() -> Config {
     let mut config = Config::default();
     config.network.protected_mode = true;
     config

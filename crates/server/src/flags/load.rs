@@ -37,6 +37,8 @@ pub struct Loaded {
     pub renamed_commands: Vec<(String, String)>,
     /// Whether `maxmemory` was given.
     pub has_memory_limit: bool,
+    /// What `maxmemory` is as it wasn't given.
+    pub default_limit: u64,
     /// What the administrator should hear of.
     pub warnings: Vec<String>,
 }

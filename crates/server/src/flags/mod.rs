@@ -11,7 +11,7 @@
 
 pub mod codec;
 mod command_line;
-mod conf_file;
+pub(crate) mod conf_file;
 pub mod config;
 mod environment;
 pub mod help;

@@ -20,8 +20,9 @@ pub enum Missing {
     All,
 }
 
-/// The text that makes a server start as `config` has it, made from the text of the file.
-pub fn rewrite(text: &str, config: &Config, which: Missing) -> String {
+/// The text that makes a server start as `config` has it, made from the text of the file. Flags
+/// without a line have their values of `defaults` then.
+pub fn rewrite(text: &str, config: &Config, defaults: &Config, which: Missing) -> String {
     let lines: Vec<Line> = text.lines().map(Line::new).collect();
     let mut written: Vec<&'static Flag> = Vec::new();
     let mut output: Vec<String> = Vec::new();
@@ -37,9 +38,8 @@ pub fn rewrite(text: &str, config: &Config, which: Missing) -> String {
         }
         written.push(flag);
     }
-    let defaults = conf_file::defaults();
     let is_wanted =
-        |flag: &Flag| which == Missing::All || flag.value(config) != flag.value(&defaults);
+        |flag: &Flag| which == Missing::All || flag.value(config) != flag.value(defaults);
     let is_missing = |flag: &&Flag| !is_in(&written, flag) && is_wanted(flag);
     let mut missing = flags().filter(is_missing).peekable();
     if missing.peek().is_some() && !output.iter().any(|line| line == SIGNATURE) {
@@ -158,14 +158,30 @@ slave-priority 50
     #[test]
     fn nothing_changes_when_nothing_has_changed() {
         let loaded = started_with(TEXT);
-        assert_eq!(rewrite(TEXT, &loaded.config, Missing::Changed), TEXT);
-        assert_eq!(rewrite("", &conf_file::defaults(), Missing::Changed), "\n");
+        assert_eq!(
+            rewrite(
+                TEXT,
+                &loaded.config,
+                &conf_file::defaults(),
+                Missing::Changed
+            ),
+            TEXT
+        );
+        assert_eq!(
+            rewrite(
+                "",
+                &conf_file::defaults(),
+                &conf_file::defaults(),
+                Missing::Changed
+            ),
+            "\n"
+        );
     }
 
     #[test]
     fn a_file_with_every_flag_says_the_same() {
         let config = started_with(TEXT).config;
-        let text = rewrite(TEXT, &config, Missing::All);
+        let text = rewrite(TEXT, &config, &conf_file::defaults(), Missing::All);
         assert!(text.contains("\ntcp-backlog 511\n"));
         assert_eq!(started_with(&text).config, config);
     }
@@ -198,14 +214,27 @@ client-output-buffer-limit pubsub 33554432 8388608 60
 appendonly yes
 requirepass \"a \\\"b\\\"\"
 ";
-        let rewritten = rewrite(TEXT, &config, Missing::Changed);
+        let rewritten = rewrite(TEXT, &config, &conf_file::defaults(), Missing::Changed);
         assert_eq!(rewritten, expected);
         assert_eq!(started_with(&rewritten).config, config);
-        assert_eq!(rewrite(&rewritten, &config, Missing::Changed), rewritten);
+        assert_eq!(
+            rewrite(
+                &rewritten,
+                &config,
+                &conf_file::defaults(),
+                Missing::Changed
+            ),
+            rewritten
+        );
         config
             .set(&[("save", ""), ("appendonly", "no")], true)
             .unwrap();
-        let rewritten = rewrite(&rewritten, &config, Missing::Changed);
+        let rewritten = rewrite(
+            &rewritten,
+            &config,
+            &conf_file::defaults(),
+            Missing::Changed,
+        );
         assert!(rewritten.contains("\nsave \"\"\n"));
         assert!(rewritten.contains("\nappendonly no\n"));
         assert_eq!(started_with(&rewritten).config, config);
@@ -224,8 +253,19 @@ requirepass \"a \\\"b\\\"\"
                 let _ = (flag.set)(&mut config, &text);
             }
             let text: String = TEXT.split_inclusive('\n').skip(line).collect();
-            let text = rewrite(&text, &config, Missing::Changed);
+            let text = rewrite(&text, &config, &conf_file::defaults(), Missing::Changed);
             prop_assert_eq!(started_with(&text).config, config);
         }
+    }
+
+    #[test]
+    fn a_limit_that_was_worked_out_is_not_written_but_another_is() {
+        let mut defaults = conf_file::defaults();
+        defaults.memory.maxmemory = 1 << 30;
+        let mut config = defaults.clone();
+        let text = |config: &Config| rewrite("", config, &defaults, Missing::Changed);
+        assert!(!text(&config).contains("maxmemory"));
+        config.memory.maxmemory = 0;
+        assert!(text(&config).contains("maxmemory 0\n"));
     }
 }

@@ -14,11 +14,11 @@ impl Shared {
     pub(crate) fn remove_leftovers(&self) {
         let config = self.config();
         let mut removed = 0;
+        let Ok(Target::Folder(folder)) = Target::of(&config.persistence) else {
+            return;
+        };
         if let Some(pattern) = Pattern::new(&config.persistence.dbfilename) {
-            let target = Target::of(&config.persistence);
-            if let Ok(Target::Folder(folder)) = &target {
-                removed += remove(folder, |name| pattern.owns(name));
-            }
+            removed += remove(&folder, |name| pattern.is_of(name));
         }
         if let Ok(place) = aof::place(&config) {
             removed += remove(&place.folder, |name| place.is_base(name));

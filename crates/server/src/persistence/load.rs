@@ -463,7 +463,7 @@ fn begins_well(location: &Location, rules: Rules) -> Result<(), rdb::Error> {
 }
 
 fn about(location: &Location, error: &dyn std::fmt::Display) -> io::Error {
-    io::Error::other(format!("can't load {location}: {error}"))
+    io::Error::other(format!("can't load {location} ({error})"))
 }
 
 fn about_broken(location: &Location, error: &rdb::Error) -> io::Error {

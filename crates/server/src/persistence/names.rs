@@ -63,8 +63,8 @@ impl Pattern {
         is_filled_in(&self.single, name) || stem_of(name).is_some_and(|stem| self.is_stem(stem))
     }
 
-    /// Whether a file of this name is a snapshot of this pattern or a part of one.
-    pub(super) fn owns(&self, name: &str) -> bool {
+    /// Whether a file of this name is a snapshot of this pattern or part of one.
+    pub(super) fn is_of(&self, name: &str) -> bool {
         self.matches(name) || stem_of_part(name).is_some_and(|stem| self.is_stem(stem))
     }
 

@@ -53,10 +53,7 @@ pub(super) fn stats(call: &Call<'_, '_>, text: &mut Text) {
     text.field("evicted_keys", keys(|stats| &stats.evicted));
     text.zeros(&["evicted_clients"]);
     text.field("evicted_scripts", shared.scripts.evicted());
-    text.zeros(&[
-        "total_eviction_exceeded_time",
-        "current_eviction_exceeded_time",
-    ]);
+    over_limit(shared, text);
     text.field("keyspace_hits", keys(|stats| &stats.hits));
     text.field("keyspace_misses", keys(|stats| &stats.misses));
     listening(shared, text);
@@ -105,6 +102,18 @@ const ABSENT: [&str; 10] = [
     "total_active_defrag_time",
     "current_active_defrag_time",
 ];
+/// For how long more memory was used than allowed, in milliseconds.
+fn over_limit(shared: &Shared, text: &mut Text) {
+    let over = &shared.shared_stats;
+    text.field(
+        "total_eviction_exceeded_time",
+        over.over_limit_us.load(Ordering::Relaxed) / 1000,
+    );
+    text.field(
+        "current_eviction_exceeded_time",
+        over.over_limit_now_us.load(Ordering::Relaxed) / 1000,
+    );
+}
 
 /// What clients wait to be told, and what comes next and isn't there.
 fn listening(shared: &Shared, text: &mut Text) {
