@@ -45,9 +45,10 @@ fn secrets_of_migrate(args: Args<'_>) -> SmallVec<[usize; 4]> {
     let mut secrets = SmallVec::new();
     let mut at = 6;
     while at < args.len() && !args.is(at, "keys") {
-        let count = match args.is(at, "auth2") {
-            true => 2,
-            false => usize::from(args.is(at, "auth")),
+        let count = if args.is(at, "auth2") {
+            2
+        } else {
+            usize::from(args.is(at, "auth"))
         };
         secrets.extend((at + 1..=at + count).filter(|&at| at < args.len()));
         at += 1 + count;

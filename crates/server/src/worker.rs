@@ -305,7 +305,7 @@ where
             Message::Publish(publication) => return thread.deliver(&publication),
             Message::Served(token, reply) => thread.served(Token(token), &reply),
             Message::Unblock(token, error) => thread.unblocked(Token(token), error),
-            Message::Migrated(migration) => thread.migrated(*migration),
+            Message::Migrated(migration) => thread.migrated(&migration),
             Message::Serve(unserved) => thread.serve(&unserved),
             Message::Invalidate(token, invalidation) => {
                 thread.invalidate(Token(token), &invalidation);

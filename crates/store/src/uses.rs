@@ -43,7 +43,7 @@ pub struct Uses {
     decay_minutes: AtomicU32,
     /// The time of cache mode, and how many uses there had been when it last went on.
     steps: AtomicU32,
-    uses_at_step: AtomicU64,
+    before_step: AtomicU64,
 }
 
 const COUNTER_BITS: u32 = 8;
@@ -66,7 +66,7 @@ impl Default for Uses {
             log_factor: AtomicU32::new(10),
             decay_minutes: AtomicU32::new(1),
             steps: AtomicU32::new(0),
-            uses_at_step: AtomicU64::new(0),
+            before_step: AtomicU64::new(0),
         }
     }
 }
@@ -95,9 +95,9 @@ impl Uses {
     pub(crate) fn advance(&self, uses: u64, keys: u64) {
         let per_step = (keys / STEPS_PER_USE).max(1);
         // There are fewer than before when statistics have been reset.
-        let before = self.uses_at_step.load(Ordering::Relaxed).min(uses);
+        let before = self.before_step.load(Ordering::Relaxed).min(uses);
         let steps = (uses - before) / per_step;
-        self.uses_at_step
+        self.before_step
             .store(before + steps * per_step, Ordering::Relaxed);
         self.steps.fetch_add(steps as u32, Ordering::Relaxed);
     }

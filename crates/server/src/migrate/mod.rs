@@ -174,7 +174,7 @@ impl Migration {
 
 impl Thread {
     /// Removes the keys that the target has taken, and answers the client, if it is still there.
-    pub(crate) fn migrated(&mut self, migration: Migration) {
+    pub(crate) fn migrated(&mut self, migration: &Migration) {
         let shared = Arc::clone(&self.shared);
         self.enter_gate();
         let mut txn = Txn::new(&shared.store, self.number, migration.db, self.now_ms());
@@ -195,7 +195,7 @@ impl Thread {
         drop(txn);
         migration.unwatch(&shared);
         shared.store.leave(self.number);
-        self.answer_migration(&migration, changed);
+        self.answer_migration(migration, changed);
     }
 
     fn answer_migration(&mut self, migration: &Migration, changed: usize) {
