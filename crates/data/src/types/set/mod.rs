@@ -322,6 +322,7 @@ impl<'a> SetRef<'a> {
                 Some(Elem::Bytes(entries.payload(drawn)))
             }
             Self::Packed(packed) if packed.is_empty() => None,
+            Self::Ints(ints) if ints.is_empty() => None,
             Self::Packed(packed) => packed.get(below(packed.len(), random)),
             Self::Ints(ints) => Some(Elem::Int(ints.get(below(ints.len(), random)))),
         }

@@ -95,6 +95,14 @@ fn forms_follow_the_limits() {
 }
 
 #[test]
+fn an_emptied_set_of_integers_gives_no_member() {
+    let mut set = Set::default();
+    set.add(b"7", &rules(1, 0));
+    set.remove(b"7", 0);
+    assert!(set.view().sample(0, &mut || 0).is_none());
+}
+
+#[test]
 fn expired_members_are_not_there() {
     let mut rules = rules(9, 9);
     let mut set = Set::default();
