@@ -33,7 +33,7 @@ const DELIVERY: usize = 4 << 20;
 
 /// How long a thread goes on with a snapshot in one tick, by how long it has served clients.
 const SAVE_SLICE_MIN: Duration = Duration::from_micros(50);
-const SAVE_SLICE_MAX: Duration = Duration::from_millis(1);
+const SAVE_SLICE_MAX: Duration = Duration::from_micros(100);
 /// A tick without clients takes no longer than this.
 const IDLE_TICK: Duration = Duration::from_micros(10);
 /// When the disk is behind, what was sent to it is looked at so often.
