@@ -112,26 +112,6 @@ def test_writes_are_refused_when_nothing_may_go(limited, policy, threads):
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_a_scan_does_not_push_out_what_is_used_in_cache_mode(limited, threads):
-    client = limited("noeviction", threads)
-    client.config_set("cache_mode", "yes")
-    info = client.info("memory")
-    assert (info["cache_mode"], info["maxmemory_policy"]) == ("cache", "eviction")
-    # A third of the room, used a few times, and a scan of four times the room, used once.
-    hot = [f"hot:{number}" for number in range(LIMIT // 3 // 600)]
-    for _ in range(4):
-        ask(client, hot)
-    assert client.object("freq", hot[0]) == 4
-    for start in range(0, 4 * LIMIT // 600, 1000):
-        ask(client, [f"scan:{number}" for number in range(start, start + 1000)])
-    assert client.info("stats")["evicted_keys"] > 0
-    assert used(client) < info["maxmemory"] + MARGIN
-    assert client.exists(*hot) >= 0.99 * len(hot)
-    client.config_set("cache_mode", "no")
-    assert client.info("memory")["cache_mode"] == "store"
-
-
-@pytest.mark.parametrize("threads", THREADS)
 def test_values_of_another_size_stay_under_the_limit(limited, threads):
     client = limited("allkeys-random", threads)
     limit = client.info("memory")["maxmemory"]

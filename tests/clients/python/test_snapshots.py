@@ -163,15 +163,20 @@ def test_a_large_save_that_fails_ends(own_server, command):
         assert client.save()
 
 
-@pytest.mark.parametrize("harm", ["cut", "changed", "other"])
-def test_a_broken_file_is_refused(own_server, harm):
-    server = own_server()
+def saved(server):
+    """Fills a server, saves, and stops it: the path of the snapshot, and what is in it."""
     path = os.path.join(server.dir, "dump.rdb")
     with redis.Redis(port=server.port) as client:
         fill(client)
         client.save()
     server.stop()
-    data = bytearray(open(path, "rb").read())
+    return path, bytearray(open(path, "rb").read())
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "other"])
+def test_a_broken_file_is_refused(own_server, harm):
+    server = own_server()
+    path, data = saved(server)
     if harm == "cut":
         data = data[:-1000]
     elif harm == "changed":
@@ -206,12 +211,7 @@ def test_compressed_snapshots_come_back(own_server, mode):
 @pytest.mark.parametrize("harm", ["cut", "end cut", "changed"])
 def test_a_broken_frame_is_refused(own_server, mode, harm):
     server = own_server(compression_mode=mode)
-    path = os.path.join(server.dir, "dump.rdb")
-    with redis.Redis(port=server.port) as client:
-        fill(client)
-        client.save()
-    server.stop()
-    data = bytearray(open(path, "rb").read())
+    path, data = saved(server)
     if harm == "changed":
         data[len(data) // 2] ^= 1
     else:

@@ -7,12 +7,12 @@ mod protocol_types;
 mod reload;
 
 use std::fmt::Write;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use commands::spec::{Group, Scope};
-use commands::{CommandError, Spec};
+use commands::{Args, CommandError, Spec};
 use protocol::{Reply, number};
 
 use super::{ADMIN, config, plain};
@@ -206,25 +206,14 @@ const SUBCOMMANDS: &[Subcommand] = &[
         arity: 3,
         syntax: "<0|1>",
         summary: "Turn the search for expired keys off, or on again.",
-        run: |call, reply| {
-            let on = call.args.int(2)? != 0;
-            call.shared.store.active_expire.store(on, Ordering::Relaxed);
-            reply.ok();
-            Ok(())
-        },
+        run: |call, reply| switch(&call.shared.store.active_expire, call.args, reply),
     },
     Subcommand {
         name: "SET-SKIP-CHECKSUM-VALIDATION",
         arity: 3,
         syntax: "<0|1>",
         summary: "Let RESTORE take payloads whose checksum is wrong.",
-        run: |call, reply| {
-            let skip = call.args.int(2)? != 0;
-            let setting = &call.shared.store.skips_checksums;
-            setting.store(skip, Ordering::Relaxed);
-            reply.ok();
-            Ok(())
-        },
+        run: |call, reply| switch(&call.shared.store.skips_checksums, call.args, reply),
     },
     Subcommand {
         name: "SLEEP",
@@ -276,6 +265,13 @@ fn write_help(reply: &mut Reply<'_>) {
     }
     reply.simple("HELP");
     reply.simple("    Prints this help.");
+}
+
+/// Sets what the argument says: 0 is off.
+fn switch(setting: &AtomicBool, args: Args<'_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    setting.store(args.int(2)? != 0, Ordering::Relaxed);
+    reply.ok();
+    Ok(())
 }
 
 fn sleep(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
