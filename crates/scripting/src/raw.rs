@@ -274,6 +274,18 @@ impl Stack {
         }
     }
 
+    /// Whether enough has been made since the last collection that the next one is worth its time.
+    pub(crate) fn is_collection_due(&self) -> bool {
+        // SAFETY: see above; it only compares numbers.
+        unsafe { lua_isyoungdue(self.0) != 0 }
+    }
+
+    /// Frees what was made since the last collection and isn't referred to.
+    pub(crate) fn collect(&mut self) {
+        // SAFETY: see above; whatever is on a stack is referred to.
+        unsafe { lua_collectyoung(self.0) };
+    }
+
     /// Calls the function that lies below its arguments, with a result or an error in their place.
     /// The handler at a place makes an error of what was raised. Whether it went well.
     pub(crate) fn call(&mut self, arguments: i32, handler: i32) -> bool {
@@ -311,9 +323,9 @@ pub(crate) fn memory<M: Default + 'static>(lua: &Lua) -> Rc<RefCell<M>> {
 /// What Lua calls for a function of scripts.
 unsafe extern "C-unwind" fn run_native<N: Native>(state: *mut lua_State) -> c_int {
     let mut stack = Stack(state);
-    // SAFETY: `function` has made this upvalue; the interpreter keeps what it points to. There is no
-    // other reference to it while `answer` has it: Lua's functions that it calls don't call back.
-    // It isn't borrowed from the cell there, as an error of Lua's would leave it borrowed.
+    // SAFETY: `function` has made this upvalue; the interpreter keeps what it points to. There is
+    // no other reference to it while `answer` has it: Lua's functions that it calls don't call
+    // back. It isn't borrowed from the cell there, as an error of Lua's would leave it borrowed.
     let answer = unsafe {
         let memory = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast_const();
         let memory = &*memory.cast::<RefCell<N::Memory>>();
@@ -327,9 +339,11 @@ unsafe extern "C-unwind" fn run_native<N: Native>(state: *mut lua_State) -> c_in
     }
 }
 
-// One of the changes to Lua in third_party/lua-src.
+// Changes to Lua in third_party/lua-src.
 unsafe extern "C-unwind" {
     fn lua_setreadonly(state: *mut lua_State, at: c_int, readonly: c_int);
+    fn lua_isyoungdue(state: *mut lua_State) -> c_int;
+    fn lua_collectyoung(state: *mut lua_State);
 }
 
 /// Makes a function that returns the table it is given, from then on protected against changes or

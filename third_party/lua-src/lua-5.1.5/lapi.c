@@ -976,6 +976,20 @@ LUA_API int lua_gc (lua_State *L, int what, int data) {
 
 
 
+/* Darner: collections between two runs, see lgc.c */
+LUA_API int lua_isyoungdue (lua_State *L) {
+  return luaC_isyoungdue(L);
+}
+
+
+LUA_API void lua_collectyoung (lua_State *L) {
+  lua_lock(L);
+  luaC_collectyoung(L);
+  lua_unlock(L);
+}
+
+
+
 /*
 ** miscellaneous functions
 */
