@@ -94,7 +94,7 @@ impl Calls {
             args, reply, resp3, ..
         } = self;
         loop {
-            match with_host(|host| host.call(args.borrow(), *resp3, reply)) {
+            match with_host(|host| host.call(args, *resp3, reply)) {
                 Some(Called::Replied) => return,
                 Some(Called::Later) => fiber::pause(),
                 None => break,

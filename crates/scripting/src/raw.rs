@@ -78,15 +78,12 @@ impl Stack {
     /// without the stack being changed.
     #[inline]
     pub(crate) fn string(&self, at: i32) -> Option<&[u8]> {
-        // SAFETY: see above. A string isn't converted, so nothing is allocated; its bytes live as
-        // long as something refers to it, which the stack does as long as it is borrowed.
+        // SAFETY: see above. Nothing is converted, so nothing is allocated; the bytes live as long
+        // as something refers to the string, which the stack does as long as it is borrowed.
         unsafe {
-            if ffi::lua_type(self.0, at) != ffi::LUA_TSTRING {
-                return None;
-            }
             let mut len = 0;
-            let start = ffi::lua_tolstring(self.0, at, &raw mut len);
-            Some(std::slice::from_raw_parts(start.cast(), len))
+            let start = lua_stringat(self.0, at, &raw mut len);
+            (!start.is_null()).then(|| std::slice::from_raw_parts(start.cast(), len))
         }
     }
 
@@ -342,6 +339,7 @@ unsafe extern "C-unwind" fn run_native<N: Native>(state: *mut lua_State) -> c_in
 // Changes to Lua in third_party/lua-src.
 unsafe extern "C-unwind" {
     fn lua_setreadonly(state: *mut lua_State, at: c_int, readonly: c_int);
+    fn lua_stringat(state: *mut lua_State, at: c_int, len: *mut usize) -> *const c_char;
     fn lua_isyoungdue(state: *mut lua_State) -> c_int;
     fn lua_collectyoung(state: *mut lua_State);
 }

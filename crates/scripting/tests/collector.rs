@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use commands::Args;
+use commands::{Args, OwnedArgs};
 use protocol::Reply;
 use scripting::{
     Called, Callee, Ended, Host, Interpreter, Library, LogLevel, Progress, Script, Tick,
@@ -113,7 +113,7 @@ return cjson.encode({co(), co(), #all, cmsgpack.unpack(cmsgpack.pack({1, {a = 'b
 struct NoCommands;
 
 impl Host for NoCommands {
-    fn call(&mut self, _: Args<'_>, _: bool, out: &mut Vec<u8>) -> Called {
+    fn call(&mut self, _: &OwnedArgs, _: bool, out: &mut Vec<u8>) -> Called {
         out.extend_from_slice(b"-ERR none\r\n");
         Called::Replied
     }
