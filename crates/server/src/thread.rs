@@ -26,8 +26,8 @@ use crate::table::Entry;
 use crate::ticks::{Tick, Ticks};
 
 /// Output buffers kept for reuse, and how large they may be.
-const SPARE_BUFFERS: usize = 64;
-const SPARE_BYTES: usize = 128 << 10;
+const SPARE_BUFFERS: usize = 128;
+const SPARE_BYTES: usize = 64 << 10;
 
 /// The part of a worker that has no driver: everything that commands may reach.
 pub struct Thread {
@@ -278,6 +278,9 @@ impl Thread {
         };
         if conn.state != State::Closing {
             let Conn { session, out, .. } = &mut *conn;
+            if out.capacity() == 0 {
+                *out = self.spare.pop().unwrap_or_default();
+            }
             write(session, &mut Reply::new(out, session.resp3));
         }
         self.put_back(conn);
