@@ -157,6 +157,12 @@ impl Parser {
         self.resume.is_some()
     }
 
+    /// How many bytes are understood of a command that isn't whole yet.
+    #[inline]
+    pub fn understood(&self) -> usize {
+        self.resume.as_ref().map_or(0, |resume| resume.at.pos)
+    }
+
     #[cold]
     fn go_on(
         &mut self,

@@ -73,6 +73,12 @@ pub struct Conn {
     pub(crate) out: Vec<u8>,
     /// Bytes that the driver was given and has not sent, those of half-sent buffers included.
     pub(crate) unsent: usize,
+    /// In so many buffers.
+    pub(crate) unsent_buffers: usize,
+    /// Bytes of memory for these.
+    pub(crate) unsent_capacity: usize,
+    /// Bytes of memory that its thread's sum holds for it.
+    pub(crate) charged: u64,
     /// [`crate::table::Entry::id`] of the last command, plus one.
     pub(crate) last_command: u32,
     /// It is on the list of those who have something to send.
@@ -98,6 +104,9 @@ impl Conn {
             input_len: 0,
             out: Vec::new(),
             unsent: 0,
+            unsent_buffers: 0,
+            unsent_capacity: 0,
+            charged: 0,
             last_command: 0,
             is_dirty: false,
             recv_paused: false,
@@ -116,7 +125,7 @@ impl Conn {
     pub(crate) fn publish(&self, rest: usize) {
         let (info, session) = (&self.info, &self.session);
         info.db.store(session.db as u32, Ordering::Relaxed);
-        info.query_bytes.store(rest as u64, Ordering::Relaxed);
+        self.publish_input(rest);
         info.last_command
             .store(self.last_command, Ordering::Relaxed);
         let mut flags = session.flags;
@@ -151,7 +160,45 @@ impl Conn {
         info.multi.store(multi, Ordering::Relaxed);
         info.multi_bytes.store(multi_bytes, Ordering::Relaxed);
         info.watching.store(watching, Ordering::Relaxed);
+        let heap_bytes = session.heap_bytes() as u64;
+        info.session_bytes.store(heap_bytes, Ordering::Relaxed);
         info.flags.store(flags, Ordering::Relaxed);
+    }
+
+    /// Lets other threads see how much input waits. As in Redis, what is understood of a command
+    /// that isn't whole counts as arguments.
+    #[inline]
+    pub(crate) fn publish_input(&self, rest: usize) {
+        let argv = self.parser.understood().min(rest);
+        let rest = (rest - argv) as u64;
+        self.info.query_bytes.store(rest, Ordering::Relaxed);
+        self.info.argv_bytes.store(argv as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a buffer that the driver has taken to send.
+    pub(crate) fn queued(&mut self, len: usize, capacity: usize) {
+        self.unsent += len;
+        self.unsent_buffers += 1;
+        self.unsent_capacity += capacity;
+        self.publish_output();
+    }
+
+    /// Counts a buffer that has left the driver.
+    pub(crate) fn sent(&mut self, len: usize, capacity: usize) {
+        self.unsent = self.unsent.saturating_sub(len);
+        self.unsent_buffers = self.unsent_buffers.saturating_sub(1);
+        self.unsent_capacity = self.unsent_capacity.saturating_sub(capacity);
+        self.publish_output();
+    }
+
+    fn publish_output(&self) {
+        for (shown, count) in [
+            (&self.info.output_bytes, self.unsent),
+            (&self.info.output_buffers, self.unsent_buffers),
+            (&self.info.output_capacity, self.unsent_capacity),
+        ] {
+            shown.store(count as u64, Ordering::Relaxed);
+        }
     }
 
     /// Whom to wake when this connection may go on.

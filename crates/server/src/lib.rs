@@ -8,6 +8,7 @@ pub mod admin;
 mod batch;
 mod blocking;
 mod calendar;
+mod client_memory;
 pub mod clients;
 pub mod conn;
 mod control;

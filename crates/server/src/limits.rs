@@ -44,6 +44,23 @@ impl Conn {
         }
     }
 
+    /// Puts input behind what is kept.
+    fn append(&mut self, input: &[u8]) {
+        let needed = self.pending.len() + input.len();
+        if needed > self.pending.capacity() {
+            // Where the command's end is known there is no room beyond it.
+            let mut room = needed.max(2 * self.pending.capacity());
+            if self.wanted > needed {
+                room = room.min(self.wanted);
+            }
+            self.pending.reserve_exact(room - self.pending.len());
+        }
+        self.pending.extend_from_slice(input);
+        let capacity = self.pending.capacity() as u64;
+        self.info.query_capacity.store(capacity, Ordering::Relaxed);
+        self.publish_input(self.pending.len());
+    }
+
     /// Has it closed without another word.
     pub(crate) fn doom(&mut self) {
         self.info.killed.store(true, Ordering::Relaxed);
@@ -60,12 +77,7 @@ impl Thread {
         if input.is_empty() {
             return;
         }
-        conn.pending.extend_from_slice(input);
-        let info = &conn.info;
-        let capacity = conn.pending.capacity() as u64;
-        info.query_bytes
-            .store(conn.pending.len() as u64, Ordering::Relaxed);
-        info.query_capacity.store(capacity, Ordering::Relaxed);
+        conn.append(input);
         // Queued commands haven't been executed either.
         let queued = conn.session.multi.as_ref().map_or(0, |m| m.heap_bytes());
         let waiting = (conn.pending.len() + queued) as u64;

@@ -156,6 +156,10 @@ pub struct ThreadStats {
     pub output_limit_disconnects: Counter,
     /// Clients closed for their query buffer.
     pub query_limit_disconnects: Counter,
+    /// Clients closed since all together had too much memory.
+    pub evicted_clients: Counter,
+    /// Bytes of memory of this thread's clients, while `maxmemory-clients` limits them.
+    pub client_bytes: Counter,
     /// By [`crate::table::Entry::id`].
     pub by_command: Box<[CommandStats]>,
 }
@@ -176,6 +180,8 @@ impl ThreadStats {
             connections: Counter::default(),
             output_limit_disconnects: Counter::default(),
             query_limit_disconnects: Counter::default(),
+            evicted_clients: Counter::default(),
+            client_bytes: Counter::default(),
             by_command: (0..commands).map(|_| CommandStats::default()).collect(),
         }
     }
@@ -208,6 +214,7 @@ impl ThreadStats {
             &self.connections,
             &self.output_limit_disconnects,
             &self.query_limit_disconnects,
+            &self.evicted_clients,
         ] {
             counter.reset();
         }

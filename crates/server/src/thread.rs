@@ -66,6 +66,10 @@ pub struct Thread {
     pub(crate) is_outside: bool,
     /// Connections that were over their soft output limit when they were last looked at.
     pub(crate) over_soft_limit: Vec<Token>,
+    /// Most memory of all clients together; 0 = no limit.
+    pub(crate) clients_limit: u64,
+    /// No client is evicted before: monotonic microseconds.
+    pub(crate) next_client_eviction_us: u64,
     /// Where the slow round through all connections goes on.
     pub(crate) next_to_look_at: usize,
     config_version: u64,
@@ -96,6 +100,8 @@ impl Thread {
             put_off: PutOff::default(),
             is_outside: false,
             over_soft_limit: Vec::new(),
+            clients_limit: 0,
+            next_client_eviction_us: 0,
             next_to_look_at: 0,
             config_version: shared.config_version(),
             batch: Batch::default(),
@@ -142,6 +148,7 @@ impl Thread {
         let stamps = self.config.persistence.aof_timestamp_enabled;
         self.shared.persistence.aof.note_stamps(stamps);
         self.look_at_memory();
+        self.take_clients_limit();
     }
 
     /// A connection was taken over; false if there are too many.
@@ -178,6 +185,7 @@ impl Thread {
 
     /// Ends all that a connection has begun that is gone.
     pub(crate) fn bury(&mut self, mut conn: Box<Conn>) {
+        self.discharge(&mut conn);
         self.leave_pause(&mut conn);
         session::end_monitor(&self.shared, &mut conn);
         self.end_wait(&mut conn);
@@ -295,6 +303,7 @@ impl Thread {
             conn.is_dirty = true;
             self.dirty.push(conn.id);
         }
+        self.charge(&mut conn);
         let id = conn.id;
         self.conns[id.index()] = Some(conn);
     }
@@ -473,15 +482,14 @@ impl Thread {
 
     /// A buffer of a connection has left the driver.
     pub(crate) fn sent(&mut self, id: ConnId, buffer: Vec<u8>) {
-        if let Some(Some(conn)) = self.conns.get_mut(id.index()) {
-            conn.unsent -= buffer.len().min(conn.unsent);
-            conn.info
-                .output_bytes
-                .store(conn.unsent as u64, Ordering::Relaxed);
+        if let Some(mut conn) = self.conns.get_mut(id.index()).and_then(Option::take) {
+            conn.sent(buffer.len(), buffer.capacity());
+            self.charge(&mut conn);
             if conn.state == State::Throttled && !conn.is_dirty {
                 conn.is_dirty = true;
                 self.dirty.push(id);
             }
+            self.conns[id.index()] = Some(conn);
         }
         self.recycle(buffer);
     }

@@ -453,6 +453,8 @@ where
         if thread.dirty.is_empty() {
             thread.dirty = dirty;
         }
+        // Last, so that who is closed for its own unread replies costs nobody else the connection.
+        thread.keep_clients_to_limit();
     }
 
     /// Sends what a connection has to say, and does what its state asks of the driver.
@@ -489,6 +491,7 @@ where
         }
         let (state, token, unsent) = (conn.state, Token(conn.info.token), conn.unsent);
         let thread = &mut self.core.thread;
+        thread.charge(&mut conn);
         thread.conns[id.index()] = Some(conn);
         if state == State::Throttled && unsent <= OUTPUT_RESUME {
             thread.wake(token, State::Throttled);
@@ -500,7 +503,7 @@ where
             return;
         }
         let out = std::mem::take(&mut conn.out);
-        let len = out.len();
+        let (len, capacity) = (out.len(), out.capacity());
         let (thread, info) = (&mut self.core.thread, &conn.info);
         let stats = thread.stats(&thread.shared);
         stats.output_bytes.add(len as u64);
@@ -511,8 +514,6 @@ where
             thread.recycle(buffer);
             return;
         }
-        conn.unsent += len;
-        let output = &conn.info.output_bytes;
-        output.store(conn.unsent as u64, Ordering::Relaxed);
+        conn.queued(len, capacity);
     }
 }

@@ -50,11 +50,7 @@ impl Usage {
 
 fn client_bytes(call: &Call<'_, '_>) -> u64 {
     let all = call.shared.clients.all();
-    let buffers = all.iter().map(|client| {
-        let input = client.query_bytes.load(Ordering::Relaxed);
-        input + client.output_bytes.load(Ordering::Relaxed)
-    });
-    buffers.sum()
+    all.iter().map(|client| client.memory()).sum()
 }
 
 pub(super) fn memory(call: &Call<'_, '_>, text: &mut Text) {
