@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::shared::Shared;
 use crate::thread::Thread;
 
-/// When nobody can be evicted, the next attempt is made after this long.
+/// When those that may be evicted aren't enough, the next attempt is made after this long.
 const PATIENCE_US: u64 = 10_000;
 
 impl Thread {
@@ -52,6 +52,18 @@ impl Thread {
         }
     }
 
+    /// Looks at the limit as well before the end of the tick, as this client's input has grown.
+    #[inline]
+    pub(crate) fn keep_client_to_limit(&mut self, conn: &mut Conn) {
+        if self.clients_limit > 0 {
+            self.charge(conn);
+            self.keep_clients_to_limit();
+            if conn.is_killed() {
+                conn.doom();
+            }
+        }
+    }
+
     /// Has clients closed if all together take more than they may.
     #[inline]
     pub(crate) fn keep_clients_to_limit(&mut self) {
@@ -65,8 +77,8 @@ impl Thread {
 
     #[cold]
     fn evict_clients(&mut self) {
-        let evicted = self.shared.clients.evict(self.clients_limit);
-        if evicted.is_empty() {
+        let (evicted, is_enough) = self.shared.clients.evict(self.clients_limit);
+        if !is_enough {
             self.next_client_eviction_us = self.now.mono_us + PATIENCE_US;
         }
         for client in evicted {

@@ -34,6 +34,9 @@ impl SocketDescription {
     }
 }
 
+/// Replies under way that take no more than this are on loan: the client doesn't hold them.
+const USUAL_OUTPUT: u64 = 16 << 10;
+
 /// What others may see of a client. The owning thread updates it at the end of a batch.
 #[derive(Debug)]
 pub struct ClientInfo {
@@ -250,14 +253,11 @@ impl ClientInfo {
         let text = self.text();
         let texts = text.name.len() + text.lib_name.len() + text.lib_ver.len();
         let fixed = size_of::<Self>() + size_of::<crate::conn::Conn>() + texts;
-        let buffers = [
-            &self.query_capacity,
-            &self.multi_bytes,
-            &self.session_bytes,
-            &self.output_capacity,
-        ];
+        let buffers = [&self.query_capacity, &self.multi_bytes, &self.session_bytes];
         let buffers = buffers.map(|bytes| bytes.load(Ordering::Relaxed));
-        fixed as u64 + buffers.iter().sum::<u64>()
+        let output = self.output_capacity.load(Ordering::Relaxed);
+        let output = if output > USUAL_OUTPUT { output } else { 0 };
+        fixed as u64 + buffers.iter().sum::<u64>() + output
     }
 
     /// The letters that tell its state in CLIENT LIST.
@@ -325,8 +325,8 @@ impl Clients {
     }
 
     /// Tells those with the most memory to be gone until all together have no more than `limit`;
-    /// returns them. Those that are on their way out don't count.
-    pub(crate) fn evict(&self, limit: u64) -> Vec<Arc<ClientInfo>> {
+    /// returns them, and whether that was enough. Those that are on their way out don't count.
+    pub(crate) fn evict(&self, limit: u64) -> (Vec<Arc<ClientInfo>>, bool) {
         // Locked all the time: of two threads that find too much one evicts.
         let all = self.lock();
         let is_here = |client: &&Arc<ClientInfo>| !client.killed.load(Ordering::Relaxed);
@@ -344,7 +344,7 @@ impl Clients {
             evicted.push(Arc::clone(client));
             total -= bytes;
         }
-        evicted
+        (evicted, total <= limit)
     }
 
     /// All of them, oldest first.
@@ -377,17 +377,19 @@ mod tests {
         let middle = client(&clients, 3, 50_000);
         let exempt = client(&clients, 4, 1_000_000);
         exempt.flags.store(flag::NO_EVICT, Ordering::Relaxed);
-        let ids = |evicted: Vec<Arc<ClientInfo>>| -> Vec<u64> {
-            evicted.iter().map(|client| client.id).collect()
+        let evict = |limit: u64| {
+            let (evicted, is_enough) = clients.evict(limit);
+            let ids: Vec<u64> = evicted.iter().map(|client| client.id).collect();
+            (ids, is_enough)
         };
         let rest = exempt.memory() + small.memory();
         let total = rest + large.memory() + middle.memory();
-        assert!(clients.evict(total).is_empty());
-        assert_eq!(ids(clients.evict(rest)), [2, 3]);
+        assert_eq!(evict(total), (vec![], true));
+        assert_eq!(evict(rest), (vec![2, 3], true));
         assert!(large.killed.load(Ordering::Relaxed) && !small.killed.load(Ordering::Relaxed));
         // Who is on the way out has been counted off.
-        assert!(clients.evict(rest).is_empty());
-        assert_eq!(ids(clients.evict(0)), [1]);
+        assert_eq!(evict(rest), (vec![], true));
+        assert_eq!(evict(0), (vec![1], false));
         assert!(!exempt.killed.load(Ordering::Relaxed));
     }
 }

@@ -21,6 +21,8 @@ pub(crate) const OUTPUT_PAUSE: usize = 64 << 20;
 pub(crate) const OUTPUT_RESUME: usize = OUTPUT_PAUSE / 2;
 /// Input of a connection that can't run that is kept before the socket is no longer read.
 const PENDING_PAUSE: usize = 1 << 20;
+/// What a client announces is given room up to so many times what it has sent.
+const BELIEVED: usize = 8;
 /// Input that a client may send before it has authenticated.
 const UNAUTHENTICATED_QUERY: u64 = 1 << 20;
 /// Replies that it may leave unread: some hundreds of times that it has to authenticate.
@@ -48,11 +50,12 @@ impl Conn {
     fn append(&mut self, input: &[u8]) {
         let needed = self.pending.len() + input.len();
         if needed > self.pending.capacity() {
-            // Where the command's end is known there is no room beyond it.
-            let mut room = needed.max(2 * self.pending.capacity());
-            if self.wanted > needed {
-                room = room.min(self.wanted);
-            }
+            // Where the command's end is known, a client is believed as far as it has sent much.
+            let room = if self.wanted > needed {
+                self.wanted.min(BELIEVED * needed)
+            } else {
+                needed.max(2 * self.pending.capacity())
+            };
             self.pending.reserve_exact(room - self.pending.len());
         }
         self.pending.extend_from_slice(input);
@@ -89,6 +92,7 @@ impl Thread {
             warn_of_closing(conn, "its request is longer than client-query-buffer-limit");
             conn.doom();
         }
+        self.keep_client_to_limit(conn);
     }
 
     /// Closes a client of which so many bytes wait to be sent, if they are more than it may leave.
