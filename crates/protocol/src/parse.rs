@@ -8,9 +8,13 @@
 //! after an argument and the byte after a `\r` are skipped unseen, and a NUL in a header line
 //! hides the rest of it.
 
+mod skip;
+
 use crate::error::ProtocolError;
 use crate::inline;
 use crate::number::parse_i64;
+
+pub use skip::Skip;
 
 /// One argument: a range of the buffer given to [`Parser::parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use protocol::Parser;
+use protocol::{Parser, Skip};
 use reactor::ConnId;
 use store::Waiter;
 
@@ -63,6 +63,9 @@ pub struct Conn {
     pub(crate) parser: Parser,
     /// Input that isn't understood yet: empty unless a command came in parts.
     pub(crate) pending: Vec<u8>,
+    /// What is left of a command that was refused before it was whole; `pending` then holds no more
+    /// than the beginning of a line of it.
+    pub(crate) skip: Option<Skip>,
     /// It isn't worth parsing `pending` before it is this long.
     pub(crate) wanted: usize,
     /// What it waits for.
@@ -99,6 +102,7 @@ impl Conn {
             state: State::Ready,
             parser: Parser::default(),
             pending: Vec::new(),
+            skip: None,
             wanted: 0,
             waiting: None,
             input_len: 0,

@@ -75,6 +75,26 @@ impl Thread {
         }
     }
 
+    /// Whether so many bytes more fit once keys are evicted for them as the policy says. The caller
+    /// is outside the gate.
+    #[cold]
+    pub(crate) fn has_room_for(&mut self, bytes: u64) -> bool {
+        let limit = self.config.memory.maxmemory;
+        let Some(left) = limit.checked_sub(bytes) else {
+            return limit == 0;
+        };
+        if limit == 0 || lack(left) == Lack::Nothing {
+            return true;
+        }
+        // While a script takes long its thread is inside the gate.
+        if self.is_replaying() || self.aside.is_some() || !self.shared.store.enter(self.number) {
+            return false;
+        }
+        let room = self.make_room_within(MUCH, eviction(&self.config.memory), || lack(left));
+        self.shared.store.leave(self.number);
+        room != Room::None
+    }
+
     /// Moves records together and evicts keys as the policy says, until there is room or for as
     /// long as that may take. The caller is inside the gate and holds no lock. Writes are refused
     /// only if nothing may go.

@@ -32,6 +32,7 @@ mod persistence;
 mod process;
 pub mod pubsub;
 pub mod rates;
+mod refusal;
 mod script;
 pub mod secrets;
 pub mod session;

@@ -15,7 +15,6 @@ use crate::conn::{Conn, State, Token};
 use crate::control;
 use crate::dispatch::{self, Flow};
 use crate::flags::Config;
-use crate::limits::OUTPUT_PAUSE;
 use crate::pubsub::Subscribers;
 use crate::script::{Aside, PutOff, ThreadScripts};
 use crate::session::{self, Session};
@@ -219,6 +218,8 @@ impl Thread {
         conn.info.active_ms.store(self.now_ms(), Ordering::Relaxed);
         if conn.state == State::Closing {
             // What comes after QUIT is not for us.
+        } else if conn.skip.is_some() {
+            self.pass_over(&mut conn, data);
         } else if conn.pending.is_empty() && conn.state == State::Ready {
             let consumed = self.process(&mut conn, data);
             self.keep(&mut conn, &data[consumed..]);
@@ -310,7 +311,7 @@ impl Thread {
 
     /// Runs what is whole of the input that was kept.
     fn process_pending(&mut self, conn: &mut Conn) {
-        if conn.state != State::Ready || conn.pending.len() < conn.wanted {
+        if conn.state != State::Ready || conn.pending.len() < conn.wanted || conn.skip.is_some() {
             return;
         }
         let mut pending = std::mem::take(&mut conn.pending);
@@ -325,7 +326,7 @@ impl Thread {
     }
 
     /// Runs the commands at the start of `input`; returns how much of it is done with.
-    fn process(&mut self, conn: &mut Conn, input: &[u8]) -> usize {
+    pub(crate) fn process(&mut self, conn: &mut Conn, input: &[u8]) -> usize {
         let shared = Arc::clone(&self.shared);
         if conn.is_killed() {
             conn.state = State::Closing;
@@ -369,6 +370,17 @@ impl Thread {
         done
     }
 
+    /// How large a request of a client may be.
+    #[inline]
+    pub(crate) fn request_limits(&self, conn: &Conn) -> Limits {
+        Limits {
+            max_bulk_len: self.config.network.max_bulk_len,
+            max_multibulk: i64::from(self.config.network.max_multi_bulk_len),
+            unauthenticated: !conn.session.authenticated,
+            ..Limits::default()
+        }
+    }
+
     fn run_groups<'s>(
         &mut self,
         shared: &'s Shared,
@@ -380,12 +392,7 @@ impl Thread {
     ) -> usize {
         let mut done = 0;
         loop {
-            let limits = Limits {
-                max_bulk_len: self.config.network.max_bulk_len,
-                max_multibulk: i64::from(self.config.network.max_multi_bulk_len),
-                unauthenticated: !conn.session.authenticated,
-                ..Limits::default()
-            };
+            let limits = self.request_limits(conn);
             let stopped = batch.parse(&shared.table, conn, input, done, &limits);
             let ran = self.run_group(shared, conn, txn, batch, input, out);
             if ran > 0 {
@@ -438,6 +445,7 @@ impl Thread {
         }
         self.last_tick = Ticks::now();
         let is_behind = shared.pubsub.is_behind();
+        let output_pause = self.output_pause();
         for number in 0..batch.len() {
             let args = batch.args(number, input);
             if args.len() == 0 {
@@ -449,7 +457,7 @@ impl Thread {
                 return number;
             }
             match dispatch::execute(shared, self, conn, txn, (entry, args), out) {
-                Flow::Next if out.len() + conn.unsent <= OUTPUT_PAUSE => {}
+                Flow::Next if out.len() + conn.unsent <= output_pause => {}
                 Flow::Next => {
                     conn.state = State::Throttled;
                     return number + 1;

@@ -13,7 +13,6 @@ use crate::admin;
 use crate::clients::SocketDescription;
 use crate::conn::{Conn, State, Token};
 use crate::control;
-use crate::limits::{OUTPUT_PAUSE, OUTPUT_RESUME};
 use crate::listening::tcp_options;
 use crate::log::warn;
 use crate::message::Message;
@@ -476,7 +475,7 @@ where
             self.send(&mut conn);
             if conn.state == State::Closing {
                 self.driver.close(id, CloseMode::Flush);
-            } else if conn.state == State::Ready && conn.unsent > OUTPUT_PAUSE {
+            } else if conn.state == State::Ready && conn.unsent > self.core.thread.output_pause() {
                 conn.state = State::Throttled;
             }
         }
@@ -493,7 +492,7 @@ where
         let thread = &mut self.core.thread;
         thread.charge(&mut conn);
         thread.conns[id.index()] = Some(conn);
-        if state == State::Throttled && unsent <= OUTPUT_RESUME {
+        if state == State::Throttled && unsent <= thread.output_pause() / 2 {
             thread.wake(token, State::Throttled);
         }
     }
