@@ -4,10 +4,9 @@
 //! where a buffer changes hands, and holds the sums of all against the limit at the end of each
 //! tick. Only when that is too much are the clients looked at one by one.
 
-use crate::conn::Conn;
+use crate::conn::{Conn, State, Token};
 use crate::log::warn;
 use crate::message::Message;
-use crate::shared::Shared;
 use crate::thread::Thread;
 
 /// When those that may be evicted aren't enough, the next attempt is made after this long.
@@ -18,6 +17,7 @@ impl Thread {
     #[inline]
     pub(crate) fn charge(&self, conn: &mut Conn) {
         if self.clients_limit > 0 {
+            conn.publish_output();
             self.charge_with(conn, conn.info.memory());
         }
     }
@@ -52,9 +52,9 @@ impl Thread {
         }
     }
 
-    /// Looks at the limit as well before the end of the tick, as this client's input has grown.
+    /// Looks at the limit before the end of the tick, as this client's input has grown.
     #[inline]
-    pub(crate) fn keep_client_to_limit(&mut self, conn: &mut Conn) {
+    pub(crate) fn keep_input_to_limit(&mut self, conn: &mut Conn) {
         if self.clients_limit > 0 {
             self.charge(conn);
             self.keep_clients_to_limit();
@@ -64,15 +64,32 @@ impl Thread {
         }
     }
 
+    /// The same with replies that have grown. Who is to be closed for these alone goes first.
+    #[inline]
+    pub(crate) fn keep_output_to_limit(&mut self, conn: &mut Conn) {
+        if self.clients_limit > 0 {
+            self.charge(conn);
+            if self.has_too_large_clients() {
+                self.limit_output(conn, conn.out.len() + conn.unsent);
+            }
+            self.keep_input_to_limit(conn);
+        }
+    }
+
     /// Has clients closed if all together take more than they may.
     #[inline]
     pub(crate) fn keep_clients_to_limit(&mut self) {
-        if self.clients_limit > 0
-            && memory_of_all(&self.shared) > self.clients_limit
-            && self.now.mono_us >= self.next_client_eviction_us
-        {
+        let may_evict = self.now.mono_us >= self.next_client_eviction_us;
+        if self.clients_limit > 0 && may_evict && self.has_too_large_clients() {
             self.evict_clients();
         }
+    }
+
+    /// Whether the clients of all threads together take more than they may.
+    fn has_too_large_clients(&self) -> bool {
+        let sums = self.shared.stats.iter();
+        let sums = sums.map(|stats| stats.client_bytes.get());
+        sums.fold(0, u64::wrapping_add) > self.clients_limit
     }
 
     #[cold]
@@ -89,12 +106,19 @@ impl Thread {
             ));
             self.stats(&self.shared).evicted_clients.add(1);
             self.shared.post(client.thread, Message::Kill(client.token));
+            if client.thread == self.number {
+                self.strip(Token(client.token));
+            }
         }
     }
-}
 
-/// What the clients of all threads take.
-fn memory_of_all(shared: &Shared) -> u64 {
-    let sums = shared.stats.iter().map(|stats| stats.client_bytes.get());
-    sums.fold(0, u64::wrapping_add)
+    /// Frees the buffers of a client that is about to be closed: their memory is wanted now.
+    fn strip(&mut self, token: Token) {
+        if let Some(mut conn) = self.take(token) {
+            if matches!(conn.state, State::Ready | State::Throttled) {
+                conn.doom();
+            }
+            self.put_back(conn);
+        }
+    }
 }

@@ -34,8 +34,8 @@ impl SocketDescription {
     }
 }
 
-/// Replies under way that take no more than this are on loan: the client doesn't hold them.
-const USUAL_OUTPUT: u64 = 16 << 10;
+/// Replies that take no more than this are on their way: only more is held against a client.
+pub(crate) const USUAL_OUTPUT: u64 = 16 << 10;
 
 /// What others may see of a client. The owning thread updates it at the end of a batch.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ pub struct ClientInfo {
     /// In so many buffers.
     pub output_buffers: AtomicU64,
     /// Bytes of memory for these.
-    pub output_capacity: AtomicU64,
+    pub output_memory: AtomicU64,
     /// Bytes received since the beginning.
     pub net_in: Counter,
     /// Bytes sent since the beginning.
@@ -192,7 +192,7 @@ impl ClientInfo {
             argv_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             output_buffers: AtomicU64::new(0),
-            output_capacity: AtomicU64::new(0),
+            output_memory: AtomicU64::new(0),
             net_in: Counter::default(),
             net_out: Counter::default(),
             commands: Counter::default(),
@@ -255,7 +255,7 @@ impl ClientInfo {
         let fixed = size_of::<Self>() + size_of::<crate::conn::Conn>() + texts;
         let buffers = [&self.query_capacity, &self.multi_bytes, &self.session_bytes];
         let buffers = buffers.map(|bytes| bytes.load(Ordering::Relaxed));
-        let output = self.output_capacity.load(Ordering::Relaxed);
+        let output = self.output_memory.load(Ordering::Relaxed);
         let output = if output > USUAL_OUTPUT { output } else { 0 };
         fixed as u64 + buffers.iter().sum::<u64>() + output
     }

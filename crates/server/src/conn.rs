@@ -11,6 +11,7 @@ use crate::blocking::Waiting;
 use crate::clients::{ClientInfo, flag};
 use crate::pubsub::Kind;
 use crate::session::Session;
+use crate::thread::SPARE_BYTES_EACH;
 
 /// A connection's name between threads: the driver's id and a part of the client's id, so that a
 /// message to a connection that is gone doesn't reach its successor.
@@ -50,6 +51,16 @@ pub enum State {
     Closing,
 }
 
+/// Bytes of memory that a connection holds with a buffer for output: small ones go round, so what
+/// room they have isn't the connection's.
+pub(crate) fn output_memory(buffer: &Vec<u8>) -> usize {
+    if buffer.capacity() > SPARE_BYTES_EACH {
+        buffer.capacity()
+    } else {
+        buffer.len()
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Conn {
@@ -79,7 +90,7 @@ pub struct Conn {
     /// In so many buffers.
     pub(crate) unsent_buffers: usize,
     /// Bytes of memory for these.
-    pub(crate) unsent_capacity: usize,
+    pub(crate) unsent_memory: usize,
     /// Bytes of memory that its thread's sum holds for it.
     pub(crate) charged: u64,
     /// [`crate::table::Entry::id`] of the last command, plus one.
@@ -109,7 +120,7 @@ impl Conn {
             out: Vec::new(),
             unsent: 0,
             unsent_buffers: 0,
-            unsent_capacity: 0,
+            unsent_memory: 0,
             charged: 0,
             last_command: 0,
             is_dirty: false,
@@ -179,27 +190,29 @@ impl Conn {
         self.info.argv_bytes.store(argv as u64, Ordering::Relaxed);
     }
 
-    /// Counts a buffer that the driver has taken to send.
-    pub(crate) fn queued(&mut self, len: usize, capacity: usize) {
+    /// Counts a buffer that the driver has taken to send, and its [`output_memory`].
+    pub(crate) fn queued(&mut self, len: usize, memory: usize) {
         self.unsent += len;
         self.unsent_buffers += 1;
-        self.unsent_capacity += capacity;
+        self.unsent_memory += memory;
         self.publish_output();
     }
 
     /// Counts a buffer that has left the driver.
-    pub(crate) fn sent(&mut self, len: usize, capacity: usize) {
+    pub(crate) fn sent(&mut self, len: usize, memory: usize) {
         self.unsent = self.unsent.saturating_sub(len);
         self.unsent_buffers = self.unsent_buffers.saturating_sub(1);
-        self.unsent_capacity = self.unsent_capacity.saturating_sub(capacity);
+        self.unsent_memory = self.unsent_memory.saturating_sub(memory);
         self.publish_output();
     }
 
-    fn publish_output(&self) {
+    /// Lets other threads see how much output waits.
+    pub(crate) fn publish_output(&self) {
+        let own = output_memory(&self.out);
         for (shown, count) in [
             (&self.info.output_bytes, self.unsent),
             (&self.info.output_buffers, self.unsent_buffers),
-            (&self.info.output_capacity, self.unsent_capacity),
+            (&self.info.output_memory, self.unsent_memory + own),
         ] {
             shown.store(count as u64, Ordering::Relaxed);
         }

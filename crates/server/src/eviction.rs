@@ -111,7 +111,11 @@ impl Thread {
             budget(settings.maxmemory_eviction_tenacity)
         };
         let how = eviction(settings);
-        let room = self.make_room_within(budget, how, || lack(limit));
+        // What clients are to be told of evicted keys is gone at the end of the tick: it would have
+        // all keys evicted if it counted.
+        let tracking = &self.shared.tracking;
+        let untold = || tracking.untold_bytes(self.number) as u64;
+        let room = self.make_room_within(budget, how, || lack(limit.saturating_add(untold())));
         self.is_full = room == Room::None;
     }
 

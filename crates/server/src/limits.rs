@@ -112,12 +112,15 @@ impl Thread {
             warn_of_closing(conn, "its request is longer than client-query-buffer-limit");
             conn.doom();
         }
-        self.keep_client_to_limit(conn);
+        self.keep_input_to_limit(conn);
     }
 
     /// Closes a client of which so many bytes wait to be sent, if they are more than it may leave.
     #[inline]
     pub(crate) fn limit_output(&mut self, conn: &mut Conn, waiting: usize) {
+        if conn.is_killed() {
+            return;
+        }
         let waiting = waiting as u64;
         let limit = self.output_limit(conn);
         let hard = match limit.hard {

@@ -10,8 +10,8 @@ use store::Txn;
 
 use crate::admin;
 use crate::batch::{Batch, Stopped};
-use crate::clients::{ClientInfo, SocketDescription, flag};
-use crate::conn::{Conn, State, Token};
+use crate::clients::{ClientInfo, SocketDescription, USUAL_OUTPUT, flag};
+use crate::conn::{Conn, State, Token, output_memory};
 use crate::control;
 use crate::dispatch::{self, Flow};
 use crate::flags::Config;
@@ -24,9 +24,12 @@ use crate::stats::ThreadStats;
 use crate::table::Entry;
 use crate::ticks::{Tick, Ticks};
 
-/// Output buffers kept for reuse, and how large they may be.
+/// Output buffers kept for reuse: how many, how large they may be, and how large together.
 const SPARE_BUFFERS: usize = 64;
-const SPARE_BYTES: usize = 128 << 10;
+pub(crate) const SPARE_BYTES_EACH: usize = 128 << 10;
+const SPARE_BYTES: usize = 1 << 20;
+/// Together they are no larger than this share of `maxmemory`.
+const SPARE_SHARE: u64 = 256;
 
 /// The part of a worker that has no driver: everything that commands may reach.
 pub struct Thread {
@@ -74,13 +77,15 @@ pub struct Thread {
     config_version: u64,
     batch: Batch,
     spare: Vec<Vec<u8>>,
+    spare_bytes: usize,
+    spare_limit: usize,
 }
 
 impl Thread {
     /// Thread `number` of a server.
     pub fn new(shared: Arc<Shared>, number: usize) -> Self {
         let config = shared.config();
-        Self {
+        let mut thread = Self {
             number,
             observe_ns: admin::threshold_ns(&config),
             scripts: ThreadScripts::new(config.scripting.lua_mem_limit),
@@ -105,8 +110,12 @@ impl Thread {
             config_version: shared.config_version(),
             batch: Batch::default(),
             spare: Vec::new(),
+            spare_bytes: 0,
+            spare_limit: SPARE_BYTES,
             shared,
-        }
+        };
+        thread.take_config();
+        thread
     }
 
     /// Unix time in milliseconds.
@@ -146,6 +155,10 @@ impl Thread {
         self.observe_ns = admin::threshold_ns(&self.config);
         let stamps = self.config.persistence.aof_timestamp_enabled;
         self.shared.persistence.aof.note_stamps(stamps);
+        self.spare_limit = match self.config.memory.maxmemory {
+            0 => SPARE_BYTES,
+            limit => SPARE_BYTES.min((limit / SPARE_SHARE) as usize),
+        };
         self.look_at_memory();
         self.take_clients_limit();
     }
@@ -294,6 +307,11 @@ impl Thread {
 
     /// Ends the work on a connection that was taken out.
     pub(crate) fn put_back(&mut self, mut conn: Box<Conn>) {
+        if conn.out.len() as u64 > USUAL_OUTPUT {
+            self.keep_output_to_limit(&mut conn);
+        } else {
+            self.charge(&mut conn);
+        }
         if conn.state == State::Http {
             control::forward(&self.shared, &mut conn);
         }
@@ -304,7 +322,6 @@ impl Thread {
             conn.is_dirty = true;
             self.dirty.push(conn.id);
         }
-        self.charge(&mut conn);
         let id = conn.id;
         self.conns[id.index()] = Some(conn);
     }
@@ -348,6 +365,7 @@ impl Thread {
         let mut out = std::mem::take(&mut conn.out);
         if out.capacity() == 0 {
             out = self.spare.pop().unwrap_or_default();
+            self.spare_bytes -= out.capacity();
         }
         let mut batch = std::mem::take(&mut self.batch);
         let mut txn = Txn::new(&shared.store, self.number, conn.session.db, self.now_ms());
@@ -491,7 +509,7 @@ impl Thread {
     /// A buffer of a connection has left the driver.
     pub(crate) fn sent(&mut self, id: ConnId, buffer: Vec<u8>) {
         if let Some(mut conn) = self.conns.get_mut(id.index()).and_then(Option::take) {
-            conn.sent(buffer.len(), buffer.capacity());
+            conn.sent(buffer.len(), output_memory(&buffer));
             self.charge(&mut conn);
             if conn.state == State::Throttled && !conn.is_dirty {
                 conn.is_dirty = true;
@@ -504,8 +522,13 @@ impl Thread {
 
     /// A buffer whose bytes were sent.
     pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
+        let capacity = buffer.capacity();
+        if self.spare.len() < SPARE_BUFFERS
+            && capacity <= SPARE_BYTES_EACH
+            && self.spare_bytes + capacity <= self.spare_limit
+        {
             buffer.clear();
+            self.spare_bytes += capacity;
             self.spare.push(buffer);
         }
     }

@@ -11,7 +11,7 @@ use reactor::{
 
 use crate::admin;
 use crate::clients::SocketDescription;
-use crate::conn::{Conn, State, Token};
+use crate::conn::{Conn, State, Token, output_memory};
 use crate::control;
 use crate::listening::tcp_options;
 use crate::log::warn;
@@ -502,7 +502,7 @@ where
             return;
         }
         let out = std::mem::take(&mut conn.out);
-        let (len, capacity) = (out.len(), out.capacity());
+        let (len, memory) = (out.len(), output_memory(&out));
         let (thread, info) = (&mut self.core.thread, &conn.info);
         let stats = thread.stats(&thread.shared);
         stats.output_bytes.add(len as u64);
@@ -513,6 +513,6 @@ where
             thread.recycle(buffer);
             return;
         }
-        conn.queued(len, capacity);
+        conn.queued(len, memory);
     }
 }

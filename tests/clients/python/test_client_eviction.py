@@ -117,6 +117,13 @@ def test_the_limit_may_be_a_part_of_maxmemory(clients):
     kept.disconnect()
 
 
+@pytest.mark.parametrize("threads", THREADS)
+def test_the_limit_may_be_a_flag(own_server, threads):
+    clients = Clients(own_server(maxmemory_clients="4mb", proactor_threads=threads).port)
+    clients.half_sent("large", 5 * MIB)
+    wait_until(lambda: "large" not in clients.names(), "it is gone")
+
+
 @on_threads
 def test_no_evict_is_shown_and_heeded_until_it_is_taken_back(clients):
     exempt = clients.connect("exempt")
@@ -125,9 +132,9 @@ def test_no_evict_is_shown_and_heeded_until_it_is_taken_back(clients):
     assert "e" in clients.of("exempt")["flags"]
     clients.limit(2 * MIB)
     for _ in range(2):
+        clients.connect("bystander")
         send(exempt, b"*2\r\n$4\r\nECHO\r\n$%d\r\n%b" % (3 * MIB, b"x" * 3 * MIB))
         wait_until(lambda: int(clients.of("exempt")["qbuf"]) == 3 * MIB, "all is received")
-        clients.connect("bystander")
         wait_until(lambda: "bystander" not in clients.names(), "the only one that may go, goes")
         send(exempt, b"\r\n")
         assert len(exempt.read_response()) == 3 * MIB

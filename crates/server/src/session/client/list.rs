@@ -132,7 +132,7 @@ fn line(out: &mut String, shared: &Shared, info: &ClientInfo, now_ms: u64) {
         free = capacity.saturating_sub(query + argv),
         multi_mem = load(&info.multi_bytes),
         buffers = load(&info.output_buffers),
-        omem = load(&info.output_capacity),
+        omem = load(&info.output_memory),
         total = info.memory(),
         redirect = info.redirect.load(Relaxed),
         resp = if info.has(flag::RESP3) { 3 } else { 2 },
