@@ -1,11 +1,13 @@
 //! The memory limit: what counts against it, and making room when it is reached.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use store::{Eviction, Order, Room};
+use store::{Eviction, Order, Room, Store};
 
 use crate::flags::values::{MaxmemoryPolicy, MemoryFlags};
 use crate::memory;
+use crate::shared::Shared;
 use crate::thread::Thread;
 
 /// Room in arenas is free for records to come and so doesn't count, but only up to this share of
@@ -29,17 +31,23 @@ enum Lack {
     Room,
 }
 
-fn is_beyond_spare(limit: u64) -> bool {
-    memory::used() > limit.saturating_add(limit / SPARE_SHARE)
+/// What is in use; what is about to be freed isn't.
+fn used(store: &Store) -> u64 {
+    let pending = &store.reaper().stats().pending_bytes;
+    memory::used().saturating_sub(pending.load(Ordering::Relaxed))
 }
 
-fn lack(limit: u64) -> Lack {
-    let used = memory::used();
+fn is_beyond_spare(used: u64, limit: u64) -> bool {
+    used > limit.saturating_add(limit / SPARE_SHARE)
+}
+
+fn lack(store: &Store, limit: u64) -> Lack {
+    let used = used(store);
     if used <= limit {
         Lack::Nothing
     } else if used.saturating_sub(data::spare_bytes()) > limit {
         Lack::Room
-    } else if is_beyond_spare(limit) {
+    } else if is_beyond_spare(used, limit) {
         Lack::Order
     } else {
         Lack::Nothing
@@ -63,7 +71,7 @@ impl Thread {
     #[inline]
     pub(crate) fn look_at_memory(&mut self) -> bool {
         let limit = self.config.memory.maxmemory;
-        self.is_full = limit > 0 && lack(limit) != Lack::Nothing;
+        self.is_full = limit > 0 && lack(&self.shared.store, limit) != Lack::Nothing;
         self.is_full
     }
 
@@ -83,14 +91,16 @@ impl Thread {
         let Some(left) = limit.checked_sub(bytes) else {
             return limit == 0;
         };
-        if limit == 0 || lack(left) == Lack::Nothing {
+        if limit == 0 || lack(&self.shared.store, left) == Lack::Nothing {
             return true;
         }
         // While a script takes long its thread is inside the gate.
         if self.is_replaying() || self.aside.is_some() || !self.shared.store.enter(self.number) {
             return false;
         }
-        let room = self.make_room_within(MUCH, eviction(&self.config.memory), || lack(left));
+        let store = &self.shared.store;
+        let how = eviction(&self.config.memory);
+        let room = self.make_room_within(MUCH, how, || lack(store, left));
         self.shared.store.leave(self.number);
         room != Room::None
     }
@@ -105,7 +115,7 @@ impl Thread {
         }
         let settings = &self.config.memory;
         let limit = settings.maxmemory;
-        let budget = if is_beyond_spare(limit) {
+        let budget = if is_beyond_spare(used(&self.shared.store), limit) {
             MUCH
         } else {
             budget(settings.maxmemory_eviction_tenacity)
@@ -113,9 +123,12 @@ impl Thread {
         let how = eviction(settings);
         // What clients are to be told of evicted keys is gone at the end of the tick: it would have
         // all keys evicted if it counted.
-        let tracking = &self.shared.tracking;
+        let Shared {
+            store, tracking, ..
+        } = &*self.shared;
         let untold = || tracking.untold_bytes(self.number) as u64;
-        let room = self.make_room_within(budget, how, || lack(limit.saturating_add(untold())));
+        let lack = || lack(store, limit.saturating_add(untold()));
+        let room = self.make_room_within(budget, how, lack);
         self.is_full = room == Room::None;
     }
 
