@@ -160,6 +160,8 @@ pub struct ThreadStats {
     pub evicted_clients: Counter,
     /// Bytes of memory of this thread's clients, while `maxmemory-clients` limits them.
     pub client_bytes: Counter,
+    /// Bytes of memory of this thread's interpreter when it was last looked at.
+    pub interpreter_bytes: AtomicU64,
     /// By [`crate::table::Entry::id`].
     pub by_command: Box<[CommandStats]>,
 }
@@ -182,6 +184,7 @@ impl ThreadStats {
             query_limit_disconnects: Counter::default(),
             evicted_clients: Counter::default(),
             client_bytes: Counter::default(),
+            interpreter_bytes: AtomicU64::new(0),
             by_command: (0..commands).map(|_| CommandStats::default()).collect(),
         }
     }

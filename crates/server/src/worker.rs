@@ -406,6 +406,9 @@ where
             return;
         }
         thread.ticks.calibrate();
+        let interpreter = thread.scripts.used_memory() as u64;
+        let shown = &thread.stats(&thread.shared).interpreter_bytes;
+        shown.store(interpreter, Ordering::Relaxed);
         let (store, now_us) = (&thread.shared.store, thread.now.mono_us);
         thread.shared.forget_pause(now_us);
         let is_paused = thread.shared.paused(now_us) != Paused::Nothing || thread.is_replaying();
