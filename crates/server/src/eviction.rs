@@ -94,14 +94,14 @@ impl Thread {
         if limit == 0 || lack(&self.shared.store, left) == Lack::Nothing {
             return true;
         }
-        // While a script takes long its thread is inside the gate.
-        if self.is_replaying() || self.aside.is_some() || !self.shared.store.enter(self.number) {
-            return false;
-        }
         let store = &self.shared.store;
         let how = eviction(&self.config.memory);
+        // While a script takes long its thread is inside the gate.
+        if self.is_replaying() || self.aside.is_some() || !store.enter(self.number) {
+            return how.is_some();
+        }
         let room = self.make_room_within(MUCH, how, || lack(store, left));
-        self.shared.store.leave(self.number);
+        store.leave(self.number);
         room != Room::None
     }
 

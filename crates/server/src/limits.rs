@@ -51,7 +51,7 @@ impl Conn {
     }
 
     /// Puts input behind what is kept.
-    fn append(&mut self, input: &[u8]) {
+    pub(crate) fn append(&mut self, input: &[u8]) {
         let needed = self.pending.len() + input.len();
         if needed > self.pending.capacity() {
             let room = if self.wanted <= needed {
@@ -75,6 +75,8 @@ impl Conn {
         self.state = State::Closing;
         self.out = Vec::new();
         self.pending = Vec::new();
+        self.info.query_capacity.store(0, Ordering::Relaxed);
+        self.publish_output();
     }
 }
 

@@ -61,11 +61,13 @@ impl Thread {
         let shared = Arc::clone(&self.shared);
         let name = self.command_under_way(conn, input).map(|entry| entry.place);
         let Some((start, skip)) = conn.parser.give_up() else {
+            conn.append(input);
             return;
         };
         let entry = name.map(|place| shared.table.at(place));
         dispatch::refuse_unread(self, conn, entry);
         conn.skip = Some(skip);
+        conn.wanted = 0;
         let pending = std::mem::take(&mut conn.pending);
         conn.info.query_capacity.store(0, Ordering::Relaxed);
         if pending.is_empty() {
@@ -93,8 +95,14 @@ impl Thread {
         match skip.pass(input, &self.request_limits(conn)) {
             Ok(passed) if skip.is_done() => {
                 conn.skip = None;
-                let done = passed + self.process(conn, &input[passed..]);
-                self.keep(conn, &input[done..]);
+                let rest = &input[passed..];
+                let is_ready = conn.state == State::Ready;
+                let done = if is_ready {
+                    self.process(conn, rest)
+                } else {
+                    0
+                };
+                self.keep(conn, &rest[done..]);
             }
             Ok(passed) => {
                 conn.skip = Some(skip);
