@@ -161,6 +161,12 @@ impl Dict {
         self.values.len()
     }
 
+    /// Bytes of memory that records and large values take, about. O(slabs).
+    pub fn heap_bytes(&self) -> usize {
+        let records = self.arena.slab_bytes() - self.arena.spare_bytes();
+        records + self.values.heap_bytes()
+    }
+
     /// Makes room for so many keys if there are none yet.
     pub fn reserve(&mut self, count: usize) {
         self.table.reserve(count);

@@ -121,6 +121,19 @@ pub struct Values {
 }
 
 impl Values {
+    /// Bytes of memory behind all of them, guessed from some. O(1).
+    pub fn heap_bytes(&self) -> usize {
+        const SAMPLES: usize = 1000;
+        let some = self.chunks.iter().flatten().flatten().take(SAMPLES);
+        let (count, bytes) = some.fold((0, 0), |(count, bytes), value| {
+            (count + 1, bytes + value.heap_bytes())
+        });
+        if count == self.len {
+            return bytes;
+        }
+        (bytes as f64 / count as f64 * self.len as f64) as usize
+    }
+
     /// Keeps `value` and returns its number. O(1).
     pub fn insert(&mut self, value: Value) -> u32 {
         self.len += 1;
@@ -167,5 +180,25 @@ impl Values {
     fn slot(&mut self, id: u32) -> &mut Option<Value> {
         let id = id as usize;
         &mut self.chunks[id / CHUNK][id % CHUNK]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_many_values_is_guessed_from_some() {
+        let mut values = Values::default();
+        assert_eq!(values.heap_bytes(), 0);
+        values.insert(Value::Str(vec![0; 5000]));
+        assert_eq!(values.heap_bytes(), 5000);
+        let removed = values.insert(Value::Str(vec![0; 100]));
+        values.remove(removed);
+        assert_eq!(values.heap_bytes(), 5000);
+        for _ in 1..3000 {
+            values.insert(Value::Str(vec![0; 5000]));
+        }
+        assert_eq!(values.heap_bytes(), 3000 * 5000);
     }
 }

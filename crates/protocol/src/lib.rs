@@ -15,5 +15,5 @@ pub mod parse;
 pub mod reply;
 
 pub use error::ProtocolError;
-pub use parse::{Arg, Limits, Parsed, Parser};
+pub use parse::{Arg, Limits, Parsed, Parser, Skip};
 pub use reply::{Mark, Reply};

@@ -8,9 +8,13 @@
 //! after an argument and the byte after a `\r` are skipped unseen, and a NUL in a header line
 //! hides the rest of it.
 
+mod skip;
+
 use crate::error::ProtocolError;
 use crate::inline;
 use crate::number::parse_i64;
+
+pub use skip::Skip;
 
 /// One argument: a range of the buffer given to [`Parser::parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +159,12 @@ impl Parser {
     /// Whether the last call ended inside a command.
     pub fn is_mid_command(&self) -> bool {
         self.resume.is_some()
+    }
+
+    /// How many bytes are understood of a command that isn't whole yet.
+    #[inline]
+    pub fn understood(&self) -> usize {
+        self.resume.as_ref().map_or(0, |resume| resume.at.pos)
     }
 
     #[cold]

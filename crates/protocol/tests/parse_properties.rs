@@ -148,6 +148,44 @@ proptest! {
     }
 }
 
+/// Gives the first command of a stream up when `given` bytes of it are there, and passes over it in
+/// pieces; returns where it ends.
+fn pass_over(stream: &[u8], given: usize, ends: &[usize]) -> Option<usize> {
+    let limits = Limits::default();
+    let mut parser = Parser::default();
+    let parsed = parser.parse(&stream[..given], &limits, &mut Vec::new());
+    assert!(matches!(parsed, Ok(Parsed::Incomplete { .. })));
+    let (mut start, mut skip) = parser.give_up()?;
+    assert!(!parser.is_mid_command());
+    for &end in ends.iter().chain([&stream.len()]) {
+        if end >= start && !skip.is_done() {
+            let passed = skip.pass(&stream[start..end], &limits);
+            start += passed.expect("it is well-formed");
+        }
+    }
+    skip.is_done().then_some(start)
+}
+
+proptest! {
+    #[test]
+    fn what_is_given_up_is_passed_over_to_its_end(
+        first in command(),
+        second in command(),
+        given: prop::sample::Index,
+        indexes: [prop::sample::Index; 6],
+    ) {
+        let end = encode(std::slice::from_ref(&first)).len();
+        let stream = encode(&[first, second]);
+        let header = stream.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+        let given = given.index(end);
+        let byte_by_byte: Vec<usize> = (0..stream.len()).collect();
+        let expected = (given >= header).then_some(end);
+        for ends in [&cuts(stream.len(), &indexes), &byte_by_byte] {
+            prop_assert_eq!(pass_over(&stream, given, ends), expected);
+        }
+    }
+}
+
 #[test]
 fn a_million_arguments_in_small_pieces() {
     let argv = vec![b"x".to_vec(); 1_000_000];

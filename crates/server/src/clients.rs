@@ -1,5 +1,6 @@
 //! The register of all clients: what CLIENT LIST shows and CLIENT KILL looks through.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -33,6 +34,9 @@ impl SocketDescription {
     }
 }
 
+/// Replies that take no more than this are on their way: only more is held against a client.
+pub(crate) const USUAL_OUTPUT: u64 = 16 << 10;
+
 /// What others may see of a client. The owning thread updates it at the end of a batch.
 #[derive(Debug)]
 pub struct ClientInfo {
@@ -54,6 +58,8 @@ pub struct ClientInfo {
     pub multi: AtomicI64,
     /// Bytes of memory that these take.
     pub multi_bytes: AtomicU64,
+    /// Bytes of memory for what it watches and listens to.
+    pub session_bytes: AtomicU64,
     /// Keys watched.
     pub watching: AtomicU32,
     /// Channels and patterns subscribed to, by the number of the [`crate::pubsub::Kind`].
@@ -64,11 +70,15 @@ pub struct ClientInfo {
     pub query_bytes: AtomicU64,
     /// Bytes of memory for input, those included.
     pub query_capacity: AtomicU64,
-    /// Bytes of the arguments of the command that runs: only a client that looks at itself sees
-    /// any.
+    /// Bytes of input that are understood of a command that isn't whole yet. A client that looks at
+    /// itself sees those of the arguments of the command that runs.
     pub argv_bytes: AtomicU64,
     /// Bytes of output not yet sent.
     pub output_bytes: AtomicU64,
+    /// In so many buffers.
+    pub output_buffers: AtomicU64,
+    /// Bytes of memory for these.
+    pub output_memory: AtomicU64,
     /// Bytes received since the beginning.
     pub net_in: Counter,
     /// Bytes sent since the beginning.
@@ -173,6 +183,7 @@ impl ClientInfo {
             db: AtomicU32::new(0),
             multi: AtomicI64::new(-1),
             multi_bytes: AtomicU64::new(0),
+            session_bytes: AtomicU64::new(0),
             watching: AtomicU32::new(0),
             subscribed: Default::default(),
             redirect: AtomicI64::new(-1),
@@ -180,6 +191,8 @@ impl ClientInfo {
             query_capacity: AtomicU64::new(0),
             argv_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
+            output_buffers: AtomicU64::new(0),
+            output_memory: AtomicU64::new(0),
             net_in: Counter::default(),
             net_out: Counter::default(),
             commands: Counter::default(),
@@ -240,14 +253,11 @@ impl ClientInfo {
         let text = self.text();
         let texts = text.name.len() + text.lib_name.len() + text.lib_ver.len();
         let fixed = size_of::<Self>() + size_of::<crate::conn::Conn>() + texts;
-        let buffers = [
-            &self.query_capacity,
-            &self.multi_bytes,
-            &self.argv_bytes,
-            &self.output_bytes,
-        ];
+        let buffers = [&self.query_capacity, &self.multi_bytes, &self.session_bytes];
         let buffers = buffers.map(|bytes| bytes.load(Ordering::Relaxed));
-        fixed as u64 + buffers.iter().sum::<u64>()
+        let output = self.output_memory.load(Ordering::Relaxed);
+        let output = if output > USUAL_OUTPUT { output } else { 0 };
+        fixed as u64 + buffers.iter().sum::<u64>() + output
     }
 
     /// The letters that tell its state in CLIENT LIST.
@@ -314,6 +324,29 @@ impl Clients {
         self.lock().get(&id).cloned()
     }
 
+    /// Tells those with the most memory to be gone until all together have no more than `limit`;
+    /// returns them, and whether that was enough. Those that are on their way out don't count.
+    pub(crate) fn evict(&self, limit: u64) -> (Vec<Arc<ClientInfo>>, bool) {
+        // Locked all the time: of two threads that find too much one evicts.
+        let all = self.lock();
+        let is_here = |client: &&Arc<ClientInfo>| !client.killed.load(Ordering::Relaxed);
+        let here = all.values().filter(is_here);
+        let mut by_size: Vec<_> = here.map(|client| (client.memory(), client)).collect();
+        let mut total: u64 = by_size.iter().map(|&(bytes, _)| bytes).sum();
+        by_size.retain(|(_, client)| !client.has(flag::NO_EVICT));
+        by_size.sort_by_key(|&(bytes, _)| Reverse(bytes));
+        let mut evicted = Vec::new();
+        for (bytes, client) in by_size {
+            if total <= limit {
+                break;
+            }
+            client.killed.store(true, Ordering::Relaxed);
+            evicted.push(Arc::clone(client));
+            total -= bytes;
+        }
+        (evicted, total <= limit)
+    }
+
     /// All of them, oldest first.
     pub fn all(&self) -> Vec<Arc<ClientInfo>> {
         self.lock().values().cloned().collect()
@@ -321,5 +354,42 @@ impl Clients {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ClientInfo>>> {
         self.0.lock().expect("never held across a panic")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(clients: &Clients, id: u64, query_capacity: u64) -> Arc<ClientInfo> {
+        let info = ClientInfo::new(id, SocketDescription::default(), (0, id), 0);
+        info.query_capacity.store(query_capacity, Ordering::Relaxed);
+        let info = Arc::new(info);
+        assert!(clients.add(&info, usize::MAX));
+        info
+    }
+
+    #[test]
+    fn the_largest_are_evicted_until_the_rest_fits() {
+        let clients = Clients::default();
+        let small = client(&clients, 1, 10_000);
+        let large = client(&clients, 2, 90_000);
+        let middle = client(&clients, 3, 50_000);
+        let exempt = client(&clients, 4, 1_000_000);
+        exempt.flags.store(flag::NO_EVICT, Ordering::Relaxed);
+        let evict = |limit: u64| {
+            let (evicted, is_enough) = clients.evict(limit);
+            let ids: Vec<u64> = evicted.iter().map(|client| client.id).collect();
+            (ids, is_enough)
+        };
+        let rest = exempt.memory() + small.memory();
+        let total = rest + large.memory() + middle.memory();
+        assert_eq!(evict(total), (vec![], true));
+        assert_eq!(evict(rest), (vec![2, 3], true));
+        assert!(large.killed.load(Ordering::Relaxed) && !small.killed.load(Ordering::Relaxed));
+        // Who is on the way out has been counted off.
+        assert_eq!(evict(rest), (vec![], true));
+        assert_eq!(evict(0), (vec![1], false));
+        assert!(!exempt.killed.load(Ordering::Relaxed));
     }
 }

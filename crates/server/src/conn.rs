@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use protocol::Parser;
+use protocol::{Parser, Skip};
 use reactor::ConnId;
 use store::Waiter;
 
@@ -11,6 +11,7 @@ use crate::blocking::Waiting;
 use crate::clients::{ClientInfo, flag};
 use crate::pubsub::Kind;
 use crate::session::Session;
+use crate::thread::SPARE_BYTES_EACH;
 
 /// A connection's name between threads: the driver's id and a part of the client's id, so that a
 /// message to a connection that is gone doesn't reach its successor.
@@ -50,6 +51,16 @@ pub enum State {
     Closing,
 }
 
+/// Bytes of memory that a connection holds with a buffer for output: small ones go round, so what
+/// room they have isn't the connection's.
+pub(crate) fn output_memory(buffer: &Vec<u8>) -> usize {
+    if buffer.capacity() > SPARE_BYTES_EACH {
+        buffer.capacity()
+    } else {
+        buffer.len()
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Conn {
@@ -63,6 +74,9 @@ pub struct Conn {
     pub(crate) parser: Parser,
     /// Input that isn't understood yet: empty unless a command came in parts.
     pub(crate) pending: Vec<u8>,
+    /// What is left of a command that was refused before it was whole; `pending` then holds no more
+    /// than the beginning of a line of it.
+    pub(crate) skip: Option<Skip>,
     /// It isn't worth parsing `pending` before it is this long.
     pub(crate) wanted: usize,
     /// What it waits for.
@@ -73,6 +87,12 @@ pub struct Conn {
     pub(crate) out: Vec<u8>,
     /// Bytes that the driver was given and has not sent, those of half-sent buffers included.
     pub(crate) unsent: usize,
+    /// In so many buffers.
+    pub(crate) unsent_buffers: usize,
+    /// Bytes of memory for these.
+    pub(crate) unsent_memory: usize,
+    /// Bytes of memory that its thread's sum holds for it.
+    pub(crate) charged: u64,
     /// [`crate::table::Entry::id`] of the last command, plus one.
     pub(crate) last_command: u32,
     /// It is on the list of those who have something to send.
@@ -93,11 +113,15 @@ impl Conn {
             state: State::Ready,
             parser: Parser::default(),
             pending: Vec::new(),
+            skip: None,
             wanted: 0,
             waiting: None,
             input_len: 0,
             out: Vec::new(),
             unsent: 0,
+            unsent_buffers: 0,
+            unsent_memory: 0,
+            charged: 0,
             last_command: 0,
             is_dirty: false,
             recv_paused: false,
@@ -116,7 +140,7 @@ impl Conn {
     pub(crate) fn publish(&self, rest: usize) {
         let (info, session) = (&self.info, &self.session);
         info.db.store(session.db as u32, Ordering::Relaxed);
-        info.query_bytes.store(rest as u64, Ordering::Relaxed);
+        self.publish_input(rest);
         info.last_command
             .store(self.last_command, Ordering::Relaxed);
         let mut flags = session.flags;
@@ -151,7 +175,47 @@ impl Conn {
         info.multi.store(multi, Ordering::Relaxed);
         info.multi_bytes.store(multi_bytes, Ordering::Relaxed);
         info.watching.store(watching, Ordering::Relaxed);
+        let heap_bytes = session.heap_bytes() as u64;
+        info.session_bytes.store(heap_bytes, Ordering::Relaxed);
         info.flags.store(flags, Ordering::Relaxed);
+    }
+
+    /// Lets other threads see how much input waits. As in Redis, what is understood of a command
+    /// that isn't whole counts as arguments.
+    #[inline]
+    pub(crate) fn publish_input(&self, rest: usize) {
+        let argv = self.parser.understood().min(rest);
+        let rest = (rest - argv) as u64;
+        self.info.query_bytes.store(rest, Ordering::Relaxed);
+        self.info.argv_bytes.store(argv as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a buffer that the driver has taken to send, and its [`output_memory`].
+    pub(crate) fn queued(&mut self, len: usize, memory: usize) {
+        self.unsent += len;
+        self.unsent_buffers += 1;
+        self.unsent_memory += memory;
+        self.publish_output();
+    }
+
+    /// Counts a buffer that has left the driver.
+    pub(crate) fn sent(&mut self, len: usize, memory: usize) {
+        self.unsent = self.unsent.saturating_sub(len);
+        self.unsent_buffers = self.unsent_buffers.saturating_sub(1);
+        self.unsent_memory = self.unsent_memory.saturating_sub(memory);
+        self.publish_output();
+    }
+
+    /// Lets other threads see how much output waits.
+    pub(crate) fn publish_output(&self) {
+        let own = output_memory(&self.out);
+        for (shown, count) in [
+            (&self.info.output_bytes, self.unsent),
+            (&self.info.output_buffers, self.unsent_buffers),
+            (&self.info.output_memory, self.unsent_memory + own),
+        ] {
+            shown.store(count as u64, Ordering::Relaxed);
+        }
     }
 
     /// Whom to wake when this connection may go on.

@@ -426,6 +426,21 @@ fn refuse(thread: &Thread, conn: &mut Conn, error: &CommandError, out: &mut Vec<
     Reply::new(out, conn.session.resp3).error(&text);
 }
 
+/// Answers a command for whose arguments there is no memory, before it is whole.
+#[cold]
+pub(crate) fn refuse_unread(thread: &Thread, conn: &mut Conn, entry: Option<&Entry>) {
+    if let Some(entry) = entry {
+        let stats = thread.stats(&thread.shared);
+        stats.by_command[entry.id].rejected.add(1);
+    }
+    let mut out = std::mem::take(&mut conn.out);
+    let start = out.len();
+    let error = CommandError::Text(session::OUT_OF_MEMORY);
+    refuse(thread, conn, &error, &mut out);
+    suppress_reply(conn, &mut out, start);
+    conn.out = out;
+}
+
 #[cold]
 fn suppress_reply(conn: &mut Conn, out: &mut Vec<u8>, start: usize) {
     let mode = &mut conn.session.reply_mode;

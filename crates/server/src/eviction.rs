@@ -1,11 +1,13 @@
 //! The memory limit: what counts against it, and making room when it is reached.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use store::{Eviction, Order, Room};
+use store::{Eviction, Order, Room, Store};
 
 use crate::flags::values::{MaxmemoryPolicy, MemoryFlags};
 use crate::memory;
+use crate::shared::Shared;
 use crate::thread::Thread;
 
 /// Room in arenas is free for records to come and so doesn't count, but only up to this share of
@@ -29,17 +31,23 @@ enum Lack {
     Room,
 }
 
-fn is_beyond_spare(limit: u64) -> bool {
-    memory::used() > limit.saturating_add(limit / SPARE_SHARE)
+/// What is in use; what is about to be freed isn't.
+fn used(store: &Store) -> u64 {
+    let pending = &store.reaper().stats().pending_bytes;
+    memory::used().saturating_sub(pending.load(Ordering::Relaxed))
 }
 
-fn lack(limit: u64) -> Lack {
-    let used = memory::used();
+fn is_beyond_spare(used: u64, limit: u64) -> bool {
+    used > limit.saturating_add(limit / SPARE_SHARE)
+}
+
+fn lack(store: &Store, limit: u64) -> Lack {
+    let used = used(store);
     if used <= limit {
         Lack::Nothing
     } else if used.saturating_sub(data::spare_bytes()) > limit {
         Lack::Room
-    } else if is_beyond_spare(limit) {
+    } else if is_beyond_spare(used, limit) {
         Lack::Order
     } else {
         Lack::Nothing
@@ -63,7 +71,7 @@ impl Thread {
     #[inline]
     pub(crate) fn look_at_memory(&mut self) -> bool {
         let limit = self.config.memory.maxmemory;
-        self.is_full = limit > 0 && lack(limit) != Lack::Nothing;
+        self.is_full = limit > 0 && lack(&self.shared.store, limit) != Lack::Nothing;
         self.is_full
     }
 
@@ -73,6 +81,28 @@ impl Thread {
             self.make_room();
             self.shared.store.leave(self.number);
         }
+    }
+
+    /// Whether so many bytes more fit once keys are evicted for them as the policy says. The caller
+    /// is outside the gate.
+    #[cold]
+    pub(crate) fn has_room_for(&mut self, bytes: u64) -> bool {
+        let limit = self.config.memory.maxmemory;
+        let Some(left) = limit.checked_sub(bytes) else {
+            return limit == 0;
+        };
+        if limit == 0 || lack(&self.shared.store, left) == Lack::Nothing {
+            return true;
+        }
+        let store = &self.shared.store;
+        let how = eviction(&self.config.memory);
+        // While a script takes long its thread is inside the gate.
+        if self.is_replaying() || self.aside.is_some() || !store.enter(self.number) {
+            return how.is_some();
+        }
+        let room = self.make_room_within(MUCH, how, || lack(store, left));
+        store.leave(self.number);
+        room != Room::None
     }
 
     /// Moves records together and evicts keys as the policy says, until there is room or for as
@@ -85,13 +115,20 @@ impl Thread {
         }
         let settings = &self.config.memory;
         let limit = settings.maxmemory;
-        let budget = if is_beyond_spare(limit) {
+        let budget = if is_beyond_spare(used(&self.shared.store), limit) {
             MUCH
         } else {
             budget(settings.maxmemory_eviction_tenacity)
         };
         let how = eviction(settings);
-        let room = self.make_room_within(budget, how, || lack(limit));
+        // What clients are to be told of evicted keys is gone at the end of the tick: it would have
+        // all keys evicted if it counted.
+        let Shared {
+            store, tracking, ..
+        } = &*self.shared;
+        let untold = || tracking.untold_bytes(self.number) as u64;
+        let lack = || lack(store, limit.saturating_add(untold()));
+        let room = self.make_room_within(budget, how, lack);
         self.is_full = room == Room::None;
     }
 

@@ -16,11 +16,17 @@ use crate::log::warn;
 use crate::thread::Thread;
 
 /// Replies of one connection that may wait to be sent before its commands stop running.
-pub(crate) const OUTPUT_PAUSE: usize = 64 << 20;
-/// They run again when no more than these wait.
-pub(crate) const OUTPUT_RESUME: usize = OUTPUT_PAUSE / 2;
+const OUTPUT_PAUSE: usize = 64 << 20;
+/// The same while there is too little memory and nothing can be evicted: other clients' commands
+/// need what is left.
+const OUTPUT_PAUSE_WHEN_FULL: usize = 1 << 20;
 /// Input of a connection that can't run that is kept before the socket is no longer read.
 const PENDING_PAUSE: usize = 1 << 20;
+/// What a client announces is given room up to so many times what it has sent.
+const BELIEVED: usize = 8;
+/// Who has sent that much is believed: buffers that grow in many steps are copied often, and what
+/// they leave behind comes back to the system late.
+const BELIEVED_FROM: usize = 256 << 10;
 /// Input that a client may send before it has authenticated.
 const UNAUTHENTICATED_QUERY: u64 = 1 << 20;
 /// Replies that it may leave unread: some hundreds of times that it has to authenticate.
@@ -44,31 +50,62 @@ impl Conn {
         }
     }
 
+    /// Puts input behind what is kept.
+    pub(crate) fn append(&mut self, input: &[u8]) {
+        let needed = self.pending.len() + input.len();
+        if needed > self.pending.capacity() {
+            let room = if self.wanted <= needed {
+                needed.max(2 * self.pending.capacity())
+            } else if needed < BELIEVED_FROM {
+                self.wanted.min(BELIEVED * needed)
+            } else {
+                self.wanted
+            };
+            self.pending.reserve_exact(room - self.pending.len());
+        }
+        self.pending.extend_from_slice(input);
+        let capacity = self.pending.capacity() as u64;
+        self.info.query_capacity.store(capacity, Ordering::Relaxed);
+        self.publish_input(self.pending.len());
+    }
+
     /// Has it closed without another word.
     pub(crate) fn doom(&mut self) {
         self.info.killed.store(true, Ordering::Relaxed);
         self.state = State::Closing;
         self.out = Vec::new();
         self.pending = Vec::new();
+        self.info.query_capacity.store(0, Ordering::Relaxed);
+        self.publish_output();
     }
 }
 
 impl Thread {
+    /// Replies of one connection that may wait to be sent before its commands stop running. They
+    /// run again when half of that waits.
+    #[inline]
+    pub(crate) fn output_pause(&self) -> usize {
+        if self.is_full {
+            OUTPUT_PAUSE_WHEN_FULL
+        } else {
+            OUTPUT_PAUSE
+        }
+    }
+
     /// Keeps input that isn't understood yet, or closes the client if there is too much of it.
     #[inline]
     pub(crate) fn keep(&mut self, conn: &mut Conn, input: &[u8]) {
         if input.is_empty() {
             return;
         }
-        conn.pending.extend_from_slice(input);
-        let info = &conn.info;
-        let capacity = conn.pending.capacity() as u64;
-        info.query_bytes
-            .store(conn.pending.len() as u64, Ordering::Relaxed);
-        info.query_capacity.store(capacity, Ordering::Relaxed);
+        if conn.state == State::Ready && self.is_too_much(conn, input) {
+            self.refuse_request(conn, input);
+            return;
+        }
+        conn.append(input);
         // Queued commands haven't been executed either.
         let queued = conn.session.multi.as_ref().map_or(0, |m| m.heap_bytes());
-        let waiting = (conn.pending.len() + queued) as u64;
+        let waiting = (conn.pending.len().max(conn.wanted) + queued) as u64;
         let limit = self.config.network.client_query_buffer_limit;
         let is_unknown = !conn.session.authenticated;
         if waiting > limit || is_unknown && waiting > UNAUTHENTICATED_QUERY {
@@ -77,11 +114,15 @@ impl Thread {
             warn_of_closing(conn, "its request is longer than client-query-buffer-limit");
             conn.doom();
         }
+        self.keep_input_to_limit(conn);
     }
 
     /// Closes a client of which so many bytes wait to be sent, if they are more than it may leave.
     #[inline]
     pub(crate) fn limit_output(&mut self, conn: &mut Conn, waiting: usize) {
+        if conn.is_killed() {
+            return;
+        }
         let waiting = waiting as u64;
         let limit = self.output_limit(conn);
         let hard = match limit.hard {

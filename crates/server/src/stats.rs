@@ -156,6 +156,12 @@ pub struct ThreadStats {
     pub output_limit_disconnects: Counter,
     /// Clients closed for their query buffer.
     pub query_limit_disconnects: Counter,
+    /// Clients closed since all together had too much memory.
+    pub evicted_clients: Counter,
+    /// Bytes of memory of this thread's clients, while `maxmemory-clients` limits them.
+    pub client_bytes: Counter,
+    /// Bytes of memory of this thread's interpreter when it was last looked at.
+    pub interpreter_bytes: AtomicU64,
     /// By [`crate::table::Entry::id`].
     pub by_command: Box<[CommandStats]>,
 }
@@ -176,6 +182,9 @@ impl ThreadStats {
             connections: Counter::default(),
             output_limit_disconnects: Counter::default(),
             query_limit_disconnects: Counter::default(),
+            evicted_clients: Counter::default(),
+            client_bytes: Counter::default(),
+            interpreter_bytes: AtomicU64::new(0),
             by_command: (0..commands).map(|_| CommandStats::default()).collect(),
         }
     }
@@ -208,6 +217,7 @@ impl ThreadStats {
             &self.connections,
             &self.output_limit_disconnects,
             &self.query_limit_disconnects,
+            &self.evicted_clients,
         ] {
             counter.reset();
         }

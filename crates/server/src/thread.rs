@@ -10,12 +10,11 @@ use store::Txn;
 
 use crate::admin;
 use crate::batch::{Batch, Stopped};
-use crate::clients::{ClientInfo, SocketDescription, flag};
-use crate::conn::{Conn, State, Token};
+use crate::clients::{ClientInfo, SocketDescription, USUAL_OUTPUT, flag};
+use crate::conn::{Conn, State, Token, output_memory};
 use crate::control;
 use crate::dispatch::{self, Flow};
 use crate::flags::Config;
-use crate::limits::OUTPUT_PAUSE;
 use crate::pubsub::Subscribers;
 use crate::script::{Aside, PutOff, ThreadScripts};
 use crate::session::{self, Session};
@@ -25,9 +24,12 @@ use crate::stats::ThreadStats;
 use crate::table::Entry;
 use crate::ticks::{Tick, Ticks};
 
-/// Output buffers kept for reuse, and how large they may be.
+/// Output buffers kept for reuse: how many, how large they may be, and how large together.
 const SPARE_BUFFERS: usize = 128;
-const SPARE_BYTES: usize = 64 << 10;
+pub(crate) const SPARE_BYTES_EACH: usize = 128 << 10;
+const SPARE_BYTES: usize = 1 << 20;
+/// Together they are no larger than this share of `maxmemory`.
+const SPARE_SHARE: u64 = 256;
 
 /// The part of a worker that has no driver: everything that commands may reach.
 pub struct Thread {
@@ -66,18 +68,24 @@ pub struct Thread {
     pub(crate) is_outside: bool,
     /// Connections that were over their soft output limit when they were last looked at.
     pub(crate) over_soft_limit: Vec<Token>,
+    /// Most memory of all clients together; 0 = no limit.
+    pub(crate) clients_limit: u64,
+    /// No client is evicted before: monotonic microseconds.
+    pub(crate) next_client_eviction_us: u64,
     /// Where the slow round through all connections goes on.
     pub(crate) next_to_look_at: usize,
     config_version: u64,
     batch: Batch,
     spare: Vec<Vec<u8>>,
+    spare_bytes: usize,
+    spare_limit: usize,
 }
 
 impl Thread {
     /// Thread `number` of a server.
     pub fn new(shared: Arc<Shared>, number: usize) -> Self {
         let config = shared.config();
-        Self {
+        let mut thread = Self {
             number,
             observe_ns: admin::threshold_ns(&config),
             scripts: ThreadScripts::new(config.scripting.lua_mem_limit),
@@ -96,12 +104,18 @@ impl Thread {
             put_off: PutOff::default(),
             is_outside: false,
             over_soft_limit: Vec::new(),
+            clients_limit: 0,
+            next_client_eviction_us: 0,
             next_to_look_at: 0,
             config_version: shared.config_version(),
             batch: Batch::default(),
             spare: Vec::new(),
+            spare_bytes: 0,
+            spare_limit: SPARE_BYTES,
             shared,
-        }
+        };
+        thread.take_config();
+        thread
     }
 
     /// Unix time in milliseconds.
@@ -141,7 +155,12 @@ impl Thread {
         self.observe_ns = admin::threshold_ns(&self.config);
         let stamps = self.config.persistence.aof_timestamp_enabled;
         self.shared.persistence.aof.note_stamps(stamps);
+        self.spare_limit = match self.config.memory.maxmemory {
+            0 => SPARE_BYTES,
+            limit => SPARE_BYTES.min((limit / SPARE_SHARE) as usize),
+        };
         self.look_at_memory();
+        self.take_clients_limit();
     }
 
     /// A connection was taken over; false if there are too many.
@@ -178,6 +197,7 @@ impl Thread {
 
     /// Ends all that a connection has begun that is gone.
     pub(crate) fn bury(&mut self, mut conn: Box<Conn>) {
+        self.discharge(&mut conn);
         self.leave_pause(&mut conn);
         session::end_monitor(&self.shared, &mut conn);
         self.end_wait(&mut conn);
@@ -211,6 +231,8 @@ impl Thread {
         conn.info.active_ms.store(self.now_ms(), Ordering::Relaxed);
         if conn.state == State::Closing {
             // What comes after QUIT is not for us.
+        } else if conn.skip.is_some() {
+            self.pass_over(&mut conn, data);
         } else if conn.pending.is_empty() && conn.state == State::Ready {
             let consumed = self.process(&mut conn, data);
             self.keep(&mut conn, &data[consumed..]);
@@ -288,6 +310,11 @@ impl Thread {
 
     /// Ends the work on a connection that was taken out.
     pub(crate) fn put_back(&mut self, mut conn: Box<Conn>) {
+        if conn.out.len() as u64 > USUAL_OUTPUT {
+            self.keep_output_to_limit(&mut conn);
+        } else {
+            self.charge(&mut conn);
+        }
         if conn.state == State::Http {
             control::forward(&self.shared, &mut conn);
         }
@@ -304,7 +331,7 @@ impl Thread {
 
     /// Runs what is whole of the input that was kept.
     fn process_pending(&mut self, conn: &mut Conn) {
-        if conn.state != State::Ready || conn.pending.len() < conn.wanted {
+        if conn.state != State::Ready || conn.pending.len() < conn.wanted || conn.skip.is_some() {
             return;
         }
         let mut pending = std::mem::take(&mut conn.pending);
@@ -319,7 +346,7 @@ impl Thread {
     }
 
     /// Runs the commands at the start of `input`; returns how much of it is done with.
-    fn process(&mut self, conn: &mut Conn, input: &[u8]) -> usize {
+    pub(crate) fn process(&mut self, conn: &mut Conn, input: &[u8]) -> usize {
         let shared = Arc::clone(&self.shared);
         if conn.is_killed() {
             conn.state = State::Closing;
@@ -341,6 +368,7 @@ impl Thread {
         let mut out = std::mem::take(&mut conn.out);
         if out.capacity() == 0 {
             out = self.spare.pop().unwrap_or_default();
+            self.spare_bytes -= out.capacity();
         }
         let mut batch = std::mem::take(&mut self.batch);
         let mut txn = Txn::new(&shared.store, self.number, conn.session.db, self.now_ms());
@@ -363,6 +391,17 @@ impl Thread {
         done
     }
 
+    /// How large a request of a client may be.
+    #[inline]
+    pub(crate) fn request_limits(&self, conn: &Conn) -> Limits {
+        Limits {
+            max_bulk_len: self.config.network.max_bulk_len,
+            max_multibulk: i64::from(self.config.network.max_multi_bulk_len),
+            unauthenticated: !conn.session.authenticated,
+            ..Limits::default()
+        }
+    }
+
     fn run_groups<'s>(
         &mut self,
         shared: &'s Shared,
@@ -374,12 +413,7 @@ impl Thread {
     ) -> usize {
         let mut done = 0;
         loop {
-            let limits = Limits {
-                max_bulk_len: self.config.network.max_bulk_len,
-                max_multibulk: i64::from(self.config.network.max_multi_bulk_len),
-                unauthenticated: !conn.session.authenticated,
-                ..Limits::default()
-            };
+            let limits = self.request_limits(conn);
             let stopped = batch.parse(&shared.table, conn, input, done, &limits);
             let ran = self.run_group(shared, conn, txn, batch, input, out);
             if ran > 0 {
@@ -432,6 +466,7 @@ impl Thread {
         }
         self.last_tick = Ticks::now();
         let is_behind = shared.pubsub.is_behind();
+        let output_pause = self.output_pause();
         for number in 0..batch.len() {
             let args = batch.args(number, input);
             if args.len() == 0 {
@@ -443,7 +478,7 @@ impl Thread {
                 return number;
             }
             match dispatch::execute(shared, self, conn, txn, (entry, args), out) {
-                Flow::Next if out.len() + conn.unsent <= OUTPUT_PAUSE => {}
+                Flow::Next if out.len() + conn.unsent <= output_pause => {}
                 Flow::Next => {
                     conn.state = State::Throttled;
                     return number + 1;
@@ -476,23 +511,27 @@ impl Thread {
 
     /// A buffer of a connection has left the driver.
     pub(crate) fn sent(&mut self, id: ConnId, buffer: Vec<u8>) {
-        if let Some(Some(conn)) = self.conns.get_mut(id.index()) {
-            conn.unsent -= buffer.len().min(conn.unsent);
-            conn.info
-                .output_bytes
-                .store(conn.unsent as u64, Ordering::Relaxed);
+        if let Some(mut conn) = self.conns.get_mut(id.index()).and_then(Option::take) {
+            conn.sent(buffer.len(), output_memory(&buffer));
+            self.charge(&mut conn);
             if conn.state == State::Throttled && !conn.is_dirty {
                 conn.is_dirty = true;
                 self.dirty.push(id);
             }
+            self.conns[id.index()] = Some(conn);
         }
         self.recycle(buffer);
     }
 
     /// A buffer whose bytes were sent.
     pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
+        let capacity = buffer.capacity();
+        if self.spare.len() < SPARE_BUFFERS
+            && capacity <= SPARE_BYTES_EACH
+            && self.spare_bytes + capacity <= self.spare_limit
+        {
             buffer.clear();
+            self.spare_bytes += capacity;
             self.spare.push(buffer);
         }
     }

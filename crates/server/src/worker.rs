@@ -11,9 +11,8 @@ use reactor::{
 
 use crate::admin;
 use crate::clients::SocketDescription;
-use crate::conn::{Conn, State, Token};
+use crate::conn::{Conn, State, Token, output_memory};
 use crate::control;
-use crate::limits::{OUTPUT_PAUSE, OUTPUT_RESUME};
 use crate::listening::tcp_options;
 use crate::log::warn;
 use crate::message::Message;
@@ -407,6 +406,9 @@ where
             return;
         }
         thread.ticks.calibrate();
+        let interpreter = thread.scripts.used_memory() as u64;
+        let shown = &thread.stats(&thread.shared).interpreter_bytes;
+        shown.store(interpreter, Ordering::Relaxed);
         let (store, now_us) = (&thread.shared.store, thread.now.mono_us);
         thread.shared.forget_pause(now_us);
         let is_paused = thread.shared.paused(now_us) != Paused::Nothing || thread.is_replaying();
@@ -453,6 +455,8 @@ where
         if thread.dirty.is_empty() {
             thread.dirty = dirty;
         }
+        // Last, so that who is closed for its own unread replies costs nobody else the connection.
+        thread.keep_clients_to_limit();
     }
 
     /// Sends what a connection has to say, and does what its state asks of the driver.
@@ -474,7 +478,7 @@ where
             self.send(&mut conn);
             if conn.state == State::Closing {
                 self.driver.close(id, CloseMode::Flush);
-            } else if conn.state == State::Ready && conn.unsent > OUTPUT_PAUSE {
+            } else if conn.state == State::Ready && conn.unsent > self.core.thread.output_pause() {
                 conn.state = State::Throttled;
             }
         }
@@ -489,8 +493,9 @@ where
         }
         let (state, token, unsent) = (conn.state, Token(conn.info.token), conn.unsent);
         let thread = &mut self.core.thread;
+        thread.charge(&mut conn);
         thread.conns[id.index()] = Some(conn);
-        if state == State::Throttled && unsent <= OUTPUT_RESUME {
+        if state == State::Throttled && unsent <= thread.output_pause() / 2 {
             thread.wake(token, State::Throttled);
         }
     }
@@ -500,7 +505,7 @@ where
             return;
         }
         let out = std::mem::take(&mut conn.out);
-        let len = out.len();
+        let (len, memory) = (out.len(), output_memory(&out));
         let (thread, info) = (&mut self.core.thread, &conn.info);
         let stats = thread.stats(&thread.shared);
         stats.output_bytes.add(len as u64);
@@ -511,8 +516,6 @@ where
             thread.recycle(buffer);
             return;
         }
-        conn.unsent += len;
-        let output = &conn.info.output_bytes;
-        output.store(conn.unsent as u64, Ordering::Relaxed);
+        conn.queued(len, memory);
     }
 }

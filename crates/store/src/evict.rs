@@ -209,8 +209,7 @@ impl Store {
             data.save_first(db_number, entry);
         }
         let db = data.db(db_number);
-        // Not in the background: its memory is wanted now.
-        drop(db.dict.remove(entry));
+        self.dispose(db.dict.remove(entry));
         db.touch_watchers(key);
         self.tell(thread, db_number, key, "evicted");
         if self.log().is_read() {

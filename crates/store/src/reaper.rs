@@ -20,14 +20,24 @@ pub enum Garbage {
 pub struct ReaperStats {
     /// Objects that wait to be freed.
     pub pending: AtomicU64,
+    /// Bytes of memory that these take, about.
+    pub pending_bytes: AtomicU64,
     /// Objects that were freed.
     pub freed: AtomicU64,
+}
+
+/// Garbage, and how much it was when it came.
+#[derive(Debug)]
+struct Heap {
+    garbage: Garbage,
+    objects: u64,
+    bytes: u64,
 }
 
 /// The reaper: its thread starts with the first garbage and ends with the process.
 #[derive(Debug, Default)]
 pub struct Reaper {
-    queue: OnceLock<Mutex<Sender<Garbage>>>,
+    queue: OnceLock<Mutex<Sender<Heap>>>,
     stats: Arc<ReaperStats>,
 }
 
@@ -37,12 +47,17 @@ impl Reaper {
         let queue = self
             .queue
             .get_or_init(|| Mutex::new(start(Arc::clone(&self.stats))));
-        self.stats
-            .pending
-            .fetch_add(objects(&garbage), Ordering::Relaxed);
+        let heap = Heap::new(garbage);
+        let ReaperStats {
+            pending,
+            pending_bytes,
+            ..
+        } = &*self.stats;
+        pending.fetch_add(heap.objects, Ordering::Relaxed);
+        pending_bytes.fetch_add(heap.bytes, Ordering::Relaxed);
         let queue = queue.lock().expect("sending doesn't panic");
         // An error means that the thread is gone: the garbage comes back inside and is freed here.
-        drop(queue.send(garbage));
+        drop(queue.send(heap));
     }
 
     /// What waits and what was done.
@@ -51,21 +66,28 @@ impl Reaper {
     }
 }
 
-fn objects(garbage: &Garbage) -> u64 {
-    match garbage {
-        Garbage::Value(_) => 1,
-        Garbage::Dict(dict) => dict.len() as u64,
+impl Heap {
+    fn new(garbage: Garbage) -> Self {
+        let (objects, bytes) = match &garbage {
+            Garbage::Value(value) => (1, value.heap_bytes()),
+            Garbage::Dict(dict) => (dict.len(), dict.heap_bytes()),
+        };
+        Self {
+            garbage,
+            objects: objects as u64,
+            bytes: bytes as u64,
+        }
     }
 }
 
-fn start(stats: Arc<ReaperStats>) -> Sender<Garbage> {
-    let (sender, receiver) = channel::<Garbage>();
+fn start(stats: Arc<ReaperStats>) -> Sender<Heap> {
+    let (sender, receiver) = channel::<Heap>();
     let free = move || {
-        for garbage in receiver {
-            let objects = objects(&garbage);
-            drop(garbage);
-            stats.pending.fetch_sub(objects, Ordering::Relaxed);
-            stats.freed.fetch_add(objects, Ordering::Relaxed);
+        for heap in receiver {
+            drop(heap.garbage);
+            stats.pending.fetch_sub(heap.objects, Ordering::Relaxed);
+            stats.pending_bytes.fetch_sub(heap.bytes, Ordering::Relaxed);
+            stats.freed.fetch_add(heap.objects, Ordering::Relaxed);
         }
     };
     let spawned = std::thread::Builder::new()

@@ -176,6 +176,27 @@ def test_evictions_are_told(limited):
         watcher.execute()
 
 
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("how", ["", "BCAST"])
+def test_clients_that_are_told_of_evicted_keys_cost_no_more_keys(own_server, threads, how):
+    port = own_server(proactor_threads=threads).port
+    client = redis.Redis(port=port, decode_responses=True)
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    names = [f"{number:05}" + "x" * 1000 for number in range(3000)]
+    client.mset(dict.fromkeys(names, "x"))
+    caches = [redis.Connection(port=port, protocol=3, socket_timeout=10) for _ in range(10)]
+    for cache in caches:
+        cache.send_command(*f"CLIENT TRACKING ON {how}".split())
+        cache.read_response()
+        cache.send_command("MGET", *names)
+        assert len(cache.read_response()) == len(names)
+    client.config_set("maxmemory", used(client) - (600 << 10))
+    for cache in caches:
+        cache.read_response(push_request=True)
+    assert client.info("stats")["evicted_keys"] > 0
+    assert client.dbsize() > len(names) // 2
+
+
 def test_the_time_over_the_limit_is_told(own_server):
     client = redis.Redis(port=own_server(hz=100).port)
     assert client.info("stats")["total_eviction_exceeded_time"] == 0

@@ -172,7 +172,50 @@ def test_memory_usage(db):
     assert 1 <= db.memory_usage("small") < 200
     assert 100_000 <= db.memory_usage("big") < 150_000
     assert db.memory_usage("absent") is None
-    assert db.memory_stats()["total.allocated"] > 0
+
+
+def test_memory_stats_add_up(own_server):
+    with redis.Redis(port=own_server(proactor_threads=1).port) as client:
+        client.eval("return 1", 0)
+        client.function_load("#!lua name=lib\nredis.register_function('f', function() end)")
+        for number in range(20_000):
+            client.set(f"key:{number}", "x" * 100)
+        stats, info = client.memory_stats(), client.info("memory")
+        assert stats["keys.count"] == 20_000
+        assert 110 < stats["keys.bytes-per-key"] < 160
+        assert stats["dataset.bytes"] + stats["overhead.total"] == stats["total.allocated"]
+        parts = ["startup.allocated", "clients.normal", "aof.buffer", "lua.caches",
+                 "functions.caches"]
+        overhead = sum(stats[part] for part in parts) + info["mem_not_counted_for_evict"]
+        overhead += stats["db.0"]["overhead.hashtable.main"]
+        assert abs(stats["overhead.total"] - overhead) < 10_000
+        assert stats["lua.caches"] > 30_000 and stats["functions.caches"] > 50
+        assert stats["clients.normal"] > 500
+        assert abs(info["used_memory_overhead"] - stats["overhead.total"]) < 10_000
+        assert info["used_memory_functions"] == stats["functions.caches"]
+        # The names that Redis 7.0 has.
+        for name in ["peak.allocated", "replication.backlog", "clients.slaves", "cluster.links",
+                     "dataset.percentage", "peak.percentage", "allocator.allocated",
+                     "allocator.active", "allocator.resident", "allocator-fragmentation.ratio",
+                     "allocator-fragmentation.bytes", "allocator-rss.ratio",
+                     "allocator-rss.bytes", "rss-overhead.ratio", "rss-overhead.bytes",
+                     "fragmentation", "fragmentation.bytes"]:
+            assert name in stats, name
+
+
+def test_the_memory_doctor(own_server):
+    with redis.Redis(port=own_server(proactor_threads=1).port) as client:
+        def doctor():
+            return client.execute_command("MEMORY DOCTOR").decode()
+
+        assert "next to nothing" in doctor()
+        client.set("large", "x" * 50_000_000)
+        for number in range(1001):
+            client.script_load(f"return {number}")
+        assert "Scripts: " in doctor() and "Peak: " not in doctor()
+        client.delete("large")
+        client.set("small", "x" * 10_000_000)
+        assert "Peak: " in doctor()
 
 
 def test_used_memory_follows(db):

@@ -46,7 +46,8 @@ const DOCTOR: SessionCommand = plain(
         ..spec("doctor", 2)
     },
     |call, reply| {
-        let text = diagnosis(&Usage::now(call), memory::resident());
+        let scripts = call.shared.scripts.size().0;
+        let text = diagnosis(&Usage::now(call), memory::resident(), scripts);
         reply.verbatim("txt", text.as_bytes());
         Ok(Outcome::Done)
     },
@@ -133,105 +134,163 @@ fn usage(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comm
     Ok(Outcome::Done)
 }
 
+/// Writes pairs of a name and a number, and counts them.
+struct Pairs<'r, 'b> {
+    reply: &'r mut Reply<'b>,
+    count: usize,
+}
+
+impl Pairs<'_, '_> {
+    fn int(&mut self, name: &str, value: u64) {
+        self.signed(name, value as i64);
+    }
+
+    fn signed(&mut self, name: &str, value: i64) {
+        self.name(name);
+        self.reply.int(value);
+    }
+
+    fn double(&mut self, name: &str, value: f64) {
+        self.name(name);
+        self.reply.double(value);
+    }
+
+    fn name(&mut self, name: &str) {
+        self.count += 1;
+        self.reply.bulk(name.as_bytes());
+    }
+}
+
 fn stats(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     let usage = Usage::now(call);
-    let (resident, allocator) = (memory::resident(), memory::allocator());
-    let dbs = count_keys(call.shared, call.thread.now_ms());
     let mark = reply.begin_array();
-    let mut pairs = 0;
-    let mut int = |reply: &mut Reply<'_>, name: &str, value: u64| {
-        reply.bulk(name.as_bytes());
-        reply.int(value as i64);
-        pairs += 1;
-    };
-    int(reply, "peak.allocated", usage.peak);
-    int(reply, "total.allocated", usage.used);
-    int(reply, "startup.allocated", usage.at_start);
-    int(reply, "replication.backlog", 0);
-    int(reply, "clients.slaves", 0);
-    int(reply, "clients.normal", usage.clients);
-    for name in [
-        "cluster.links",
-        "aof.buffer",
-        "lua.caches",
-        "functions.caches",
+    let mut pairs = Pairs { reply, count: 0 };
+    for (name, bytes) in [
+        ("peak.allocated", usage.peak),
+        ("total.allocated", usage.used),
+        ("startup.allocated", usage.at_start),
+        ("replication.backlog", 0),
+        ("clients.slaves", 0),
+        ("clients.normal", usage.clients),
+        ("cluster.links", 0),
+        ("aof.buffer", usage.aof),
+        ("lua.caches", usage.vm + usage.scripts),
+        ("functions.caches", usage.functions),
     ] {
-        int(reply, name, 0);
+        pairs.int(name, bytes);
     }
-    int(reply, "overhead.total", usage.overhead());
-    int(reply, "keys.count", usage.keys);
-    let per_key = usage.dataset() / usage.keys.max(1);
-    int(
-        reply,
-        "keys.bytes-per-key",
-        if usage.keys > 0 { per_key } else { 0 },
-    );
-    int(reply, "dataset.bytes", usage.dataset());
-    int(reply, "allocator.allocated", allocator.allocated);
-    int(reply, "allocator.active", allocator.active);
-    int(reply, "allocator.resident", allocator.resident);
+    let dbs = count_keys(call.shared, call.thread.now_ms());
     for (number, db) in dbs.iter().enumerate().filter(|(_, db)| db.keys > 0) {
-        reply.bulk(format!("db.{number}").as_bytes());
-        reply.map(2);
-        reply.bulk(b"overhead.hashtable.main");
-        reply.int(db.table_bytes() as i64);
-        reply.bulk(b"overhead.hashtable.expires");
-        reply.int(0);
-        pairs += 1;
+        pairs.name(&format!("db.{number}"));
+        pairs.reply.map(3);
+        for (name, bytes) in [
+            ("overhead.hashtable.main", db.table_bytes()),
+            ("overhead.hashtable.expires", 0),
+            ("overhead.hashtable.slot-to-keys", 0),
+        ] {
+            pairs.reply.bulk(name.as_bytes());
+            pairs.reply.int(bytes as i64);
+        }
     }
-    let (active, held) = (allocator.active, allocator.resident);
-    for (name, of, to) in [
-        ("allocator-fragmentation", active, allocator.allocated),
-        ("allocator-rss", held, active),
-        ("rss-overhead", resident, held),
-        ("fragmentation", resident, usage.used),
-    ] {
-        let is_total = name == "fragmentation";
-        let ratio_name = if is_total {
-            name
-        } else {
-            &format!("{name}.ratio")
-        };
-        reply.bulk(ratio_name.as_bytes());
-        reply.double(ratio(of, to));
-        reply.bulk(format!("{name}.bytes").as_bytes());
-        reply.int(of as i64 - to as i64);
-        pairs += 2;
-    }
-    reply.bulk(b"dataset.percentage");
-    reply.double(usage.dataset_percent());
-    reply.bulk(b"peak.percentage");
-    reply.double(100.0 * ratio(usage.used, usage.peak));
-    reply.end_map(mark, pairs + 2);
+    let per_key = usage.dataset().checked_div(usage.keys).unwrap_or(0);
+    pairs.int("overhead.total", usage.overhead());
+    pairs.int("keys.count", usage.keys);
+    pairs.int("keys.bytes-per-key", per_key);
+    pairs.int("dataset.bytes", usage.dataset());
+    pairs.double("dataset.percentage", usage.dataset_percent());
+    pairs.double("peak.percentage", 100.0 * ratio(usage.used, usage.peak));
+    write_fragmentation(&mut pairs, usage.used);
+    let count = pairs.count;
+    reply.end_map(mark, count);
     Ok(Outcome::Done)
 }
 
+/// What the process has beyond what is allocated, by who keeps it.
+fn write_fragmentation(pairs: &mut Pairs<'_, '_>, used: u64) {
+    let (process, allocator) = (memory::resident(), memory::allocator());
+    let memory::Allocator {
+        allocated,
+        active,
+        resident,
+    } = allocator;
+    pairs.int("allocator.allocated", allocated);
+    pairs.int("allocator.active", active);
+    pairs.int("allocator.resident", resident);
+    for (ratio_name, bytes_name, of, to) in [
+        (
+            "allocator-fragmentation.ratio",
+            "allocator-fragmentation.bytes",
+            active,
+            allocated,
+        ),
+        (
+            "allocator-rss.ratio",
+            "allocator-rss.bytes",
+            resident,
+            active,
+        ),
+        (
+            "rss-overhead.ratio",
+            "rss-overhead.bytes",
+            process,
+            resident,
+        ),
+        ("fragmentation", "fragmentation.bytes", process, used),
+    ] {
+        pairs.double(ratio_name, ratio(of, to));
+        pairs.signed(bytes_name, of as i64 - to as i64);
+    }
+}
+
 /// What may be wrong, in words.
-fn diagnosis(usage: &Usage, resident: u64) -> String {
+fn diagnosis(usage: &Usage, resident: u64, scripts: usize) -> String {
     const LITTLE: u64 = 5 << 20;
-    const LARGE_BUFFERS: u64 = 200 << 10;
+    const MANY_SCRIPTS: usize = 1000;
+    let tenth = usage.used / 10;
     if usage.used < LITTLE {
         return "There is next to nothing in memory: nothing can be said about it.\n".to_owned();
     }
-    let mut found = Vec::new();
-    if usage.peak as f64 > usage.used as f64 * 1.5 {
-        found.push(
+    let problems = [
+        (
+            usage.peak > usage.used + usage.used / 2,
             "Peak: there was a time when more than half as much again was allocated. The process \
              may keep more memory than it needs now; MEMORY PURGE gives back what it can.",
-        );
-    }
-    if resident as f64 > usage.used as f64 * 1.4 {
-        found.push(
+        ),
+        (
+            resident > usage.used + 4 * tenth,
             "Fragmentation: the process has over 40% more memory than is allocated. This happens \
              when many values of one size were deleted and others came.",
-        );
-    }
-    if usage.clients > LARGE_BUFFERS.max(usage.used / 10) {
-        found.push(
+        ),
+        (
+            usage.spare > tenth,
+            "Room: over a tenth lies between records, where keys were deleted or evicted. New \
+             ones fill it, and records are moved together meanwhile.",
+        ),
+        (
+            usage.clients > tenth.max(200 << 10),
             "Clients: their buffers take more than a tenth. Look for large replies and for clients \
-             that don't read theirs: CLIENT LIST.",
-        );
-    }
+             that don't read theirs: CLIENT LIST. maxmemory-clients bounds them.",
+        ),
+        (
+            usage.aof > tenth.max(10 << 20),
+            "Append-only file: more than a tenth waits to be written to it. The disk is slower \
+             than what clients write.",
+        ),
+        (
+            scripts > MANY_SCRIPTS,
+            "Scripts: there are over 1000 in the cache. This happens when applications put values \
+             into the text of a script, which belong into KEYS and ARGV.",
+        ),
+        (
+            usage.vm > tenth.max(10 << 20),
+            "Interpreters: those of all threads together take more than a tenth. --lua_mem_limit \
+             bounds each, SCRIPT FLUSH empties them.",
+        ),
+    ];
+    let found: Vec<&str> = problems
+        .into_iter()
+        .filter_map(|(is_there, text)| is_there.then_some(text))
+        .collect();
     if found.is_empty() {
         return "No problem was found.\n".to_owned();
     }
@@ -249,16 +308,31 @@ mod tests {
             peak: 110 << 20,
             ..Usage::default()
         };
-        assert!(diagnosis(&Usage::default(), 0).contains("nothing"));
-        assert_eq!(diagnosis(&healthy, 120 << 20), "No problem was found.\n");
-        let peaked = Usage {
+        let rss = 120 << 20;
+        assert!(diagnosis(&Usage::default(), 0, 2000).contains("nothing"));
+        assert_eq!(diagnosis(&healthy, rss, 1000), "No problem was found.\n");
+        let ill = Usage {
             peak: 200 << 20,
             clients: 30 << 20,
+            spare: 11 << 20,
+            aof: 11 << 20,
+            vm: 11 << 20,
             ..healthy
         };
-        let text = diagnosis(&peaked, 190 << 20);
-        for word in ["Peak", "Fragmentation", "Clients"] {
-            assert!(text.contains(word), "{word}");
+        let text = diagnosis(&ill, 190 << 20, 1001);
+        let words = [
+            "Peak",
+            "Fragmentation",
+            "Room",
+            "Clients",
+            "Append-only file",
+            "Scripts",
+            "Interpreters",
+        ];
+        for word in words {
+            let word = format!("{word}: ");
+            assert!(text.lines().any(|line| line.starts_with(&word)), "{word}");
         }
+        assert_eq!(text.lines().count(), words.len());
     }
 }

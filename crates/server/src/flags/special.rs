@@ -230,6 +230,16 @@ pub enum MemoryShare {
     Percent(u8),
 }
 
+impl MemoryShare {
+    /// How many bytes that is of a whole.
+    pub(crate) fn of(self, whole: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Percent(percent) => (u128::from(whole) * u128::from(percent) / 100) as u64,
+        }
+    }
+}
+
 /// `1gb` or `5%`.
 pub(super) struct Share;
 
@@ -397,6 +407,8 @@ mod tests {
         assert_eq!(parse("5%"), Ok(MemoryShare::Percent(5)));
         assert_eq!(parse("1kb"), Ok(MemoryShare::Bytes(1024)));
         assert_eq!(Share.show(&MemoryShare::Percent(5), Style::Redis), "5%");
+        assert_eq!(MemoryShare::Percent(50).of(u64::MAX), u64::MAX / 2);
+        assert_eq!(MemoryShare::Bytes(7).of(100), 7);
         let why = parse("105%").unwrap_err().to_string();
         assert_eq!(why, "percentage argument must be less or equal to 100");
         assert!(parse("-5").is_err());

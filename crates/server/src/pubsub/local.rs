@@ -36,17 +36,28 @@ impl Subscribers {
 
 /// What one client has subscribed to, by the number of the [`Kind`].
 #[derive(Debug, Default)]
-pub(crate) struct Subscriptions([BTreeSet<Name>; 3]);
+pub(crate) struct Subscriptions {
+    names: [BTreeSet<Name>; 3],
+    bytes: usize,
+}
+
+/// What a subscription takes beside its name: here, in its thread's register and in that of all.
+const SUBSCRIPTION_BYTES: usize = 3 * size_of::<(Name, Token)>();
 
 impl Subscriptions {
+    /// Bytes of memory, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How many of a kind.
     pub(crate) fn len(&self, kind: Kind) -> usize {
-        self.0[kind as usize].len()
+        self.names[kind as usize].len()
     }
 
     /// True when there are none of any kind.
     fn is_empty(&self) -> bool {
-        self.0.iter().all(BTreeSet::is_empty)
+        self.names.iter().all(BTreeSet::is_empty)
     }
 
     /// The number that replies to (un)subscribing end with: channels and patterns count together.
@@ -59,7 +70,7 @@ impl Subscriptions {
 
     /// All of a kind.
     pub(crate) fn all(&self, kind: Kind) -> Vec<Name> {
-        self.0[kind as usize].iter().cloned().collect()
+        self.names[kind as usize].iter().cloned().collect()
     }
 }
 
@@ -68,12 +79,13 @@ impl Thread {
     pub(crate) fn subscribe(&mut self, conn: &mut Conn, kind: Kind, name: &[u8]) {
         let session = &mut conn.session;
         session.set(flag::PUBSUB, true);
-        let own = &mut session.subscriptions.0[kind as usize];
-        if own.contains(name) {
+        let own = &mut session.subscriptions;
+        if own.names[kind as usize].contains(name) {
             return;
         }
+        own.bytes += SUBSCRIPTION_BYTES + name.len();
         let name = self.shared.pubsub.add(kind, name, self.number);
-        own.insert(Name::clone(&name));
+        own.names[kind as usize].insert(Name::clone(&name));
         let subscribers = self.subscribers.0[kind as usize].entry(name).or_default();
         subscribers.insert(Token(conn.info.token));
     }
@@ -81,7 +93,9 @@ impl Thread {
     /// Ends a subscription of a client, if it has it.
     pub(crate) fn unsubscribe(&mut self, conn: &mut Conn, kind: Kind, name: &[u8]) {
         let session = &mut conn.session;
-        if session.subscriptions.0[kind as usize].remove(name) {
+        let own = &mut session.subscriptions;
+        if own.names[kind as usize].remove(name) {
+            own.bytes -= SUBSCRIPTION_BYTES + name.len();
             self.subscribers.remove(kind, name, Token(conn.info.token));
             self.shared.pubsub.remove(kind, name, self.number);
         }

@@ -81,6 +81,12 @@ impl Libraries {
         self.0.read().expect(NO_PANIC).values().cloned().collect()
     }
 
+    /// The length of all texts.
+    pub(crate) fn bytes(&self) -> usize {
+        let libraries = self.0.read().expect(NO_PANIC);
+        libraries.values().map(|library| library.code.len()).sum()
+    }
+
     /// How many libraries and functions there are.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let libraries = self.0.read().expect(NO_PANIC);

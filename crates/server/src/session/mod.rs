@@ -169,6 +169,14 @@ impl Session {
         tracking.map_or(-1, |tracking| tracking.redirect as i64)
     }
 
+    /// Bytes of memory that what it watches and listens to takes.
+    #[inline]
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let watch = self.watch.as_ref().map_or(0, Watch::heap_bytes);
+        let tracking = self.tracking.as_ref().map_or(0, |it| it.heap_bytes());
+        watch + tracking + self.subscriptions.heap_bytes()
+    }
+
     /// Adds a key to those that make EXEC fail when they change.
     pub(crate) fn watch_flag(&mut self) -> Arc<WatchFlag> {
         Arc::clone(&self.watch.get_or_insert_default().flag)

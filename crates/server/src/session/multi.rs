@@ -50,7 +50,11 @@ impl Multi {
 pub struct Watch {
     pub(crate) flag: Arc<WatchFlag>,
     keys: Vec<(usize, Vec<u8>)>,
+    bytes: usize,
 }
+
+/// What a watched key takes beside its name: here, and in the register of its shard.
+const WATCH_BYTES: usize = 2 * size_of::<(usize, Vec<u8>)>();
 
 impl Watch {
     /// How many keys it watches.
@@ -61,6 +65,11 @@ impl Watch {
     /// True when it watches nothing.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// Bytes of memory, about.
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -174,6 +183,7 @@ fn watch(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comm
         let entry = (call.txn.db, key.to_vec());
         if !watched.keys.contains(&entry) {
             call.txn.watch(key, &flag);
+            watched.bytes += WATCH_BYTES + key.len();
             watched.keys.push(entry);
         }
     }

@@ -52,6 +52,13 @@ impl ClientTracking {
         }
     }
 
+    /// Bytes of memory, about: each prefix is here and in the register of all.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let prefixes = self.prefixes().iter();
+        let bytes = prefixes.map(|prefix| 2 * (size_of::<Vec<u8>>() + prefix.len()));
+        bytes.sum()
+    }
+
     /// Whether the keys are noted that a command reads now.
     fn remembers(&self) -> bool {
         match self.mode {

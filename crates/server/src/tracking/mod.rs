@@ -53,6 +53,8 @@ pub struct Tracking {
     prefixes: Prefixes,
     /// By thread.
     outboxes: Box<[Mutex<Outbox>]>,
+    /// Bytes of memory that these take, about.
+    outbox_bytes: Box<[AtomicUsize]>,
     clients: Mutex<usize>,
     has_clients: AtomicBool,
     mailboxes: Arc<Mailboxes>,
@@ -67,6 +69,7 @@ impl Tracking {
             max_keys: AtomicUsize::new(0),
             prefixes: Prefixes::new(threads),
             outboxes: (0..threads).map(|_| Mutex::default()).collect(),
+            outbox_bytes: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
             clients: Mutex::new(0),
             has_clients: AtomicBool::new(false),
             mailboxes,
@@ -86,6 +89,11 @@ impl Tracking {
     /// How many clients are told of changes.
     pub fn clients(&self) -> usize {
         *self.lock_clients()
+    }
+
+    /// Bytes of memory that this thread's news take until they are told, at the end of its tick.
+    pub(crate) fn untold_bytes(&self, thread: usize) -> usize {
+        self.outbox_bytes[thread].load(Ordering::Relaxed) + self.prefixes.untold_bytes(thread)
     }
 
     /// How many prefixes someone is told of.
@@ -140,6 +148,9 @@ impl Tracking {
             self.dismiss(by.client, key, &readers, |thread, message| {
                 outbox.push((thread, message));
             });
+            // Vectors have room for up to twice what is in them.
+            let bytes = 2 * (key.len() + readers.len() * size_of::<(usize, Message)>());
+            self.outbox_bytes[by.thread].fetch_add(bytes, Ordering::Relaxed);
         }
     }
 
@@ -157,6 +168,7 @@ impl Tracking {
             return false;
         }
         let outbox = std::mem::take(&mut *self.outbox(thread));
+        self.outbox_bytes[thread].store(0, Ordering::Relaxed);
         let mut told = !outbox.is_empty();
         for (thread, message) in outbox {
             self.mailboxes.post(thread, message);

@@ -33,6 +33,8 @@ pub(super) struct Prefixes {
     len: AtomicUsize,
     /// By thread.
     changes: Box<[Mutex<Changes>]>,
+    /// Bytes of memory that these take, about.
+    change_bytes: Box<[AtomicUsize]>,
 }
 
 impl Prefixes {
@@ -41,11 +43,16 @@ impl Prefixes {
             listeners: RwLock::default(),
             len: AtomicUsize::new(0),
             changes: (0..threads).map(|_| Mutex::default()).collect(),
+            change_bytes: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
         }
     }
 
     pub(super) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn untold_bytes(&self, thread: usize) -> usize {
+        self.change_bytes[thread].load(Ordering::Relaxed)
     }
 
     pub(super) fn add(&self, prefix: &[u8], listener: Listener) {
@@ -81,13 +88,18 @@ impl Prefixes {
         let listeners = self.listeners.read();
         let listeners = listeners.unwrap_or_else(PoisonError::into_inner);
         if listeners.keys().any(|prefix| key.starts_with(prefix)) {
-            self.changes(by.thread).insert(key.to_vec(), by.client);
+            let old = self.changes(by.thread).insert(key.to_vec(), by.client);
+            if old.is_none() {
+                let bytes = 2 * size_of::<(Vec<u8>, u64)>() + key.len();
+                self.change_bytes[by.thread].fetch_add(bytes, Ordering::Relaxed);
+            }
         }
     }
 
     /// Tells of the changes that a thread has gathered; false when there are none.
     pub(super) fn tell(&self, thread: usize, mailboxes: &Mailboxes) -> bool {
         let changes = std::mem::take(&mut *self.changes(thread));
+        self.change_bytes[thread].store(0, Ordering::Relaxed);
         if changes.is_empty() {
             return false;
         }

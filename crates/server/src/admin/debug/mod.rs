@@ -177,6 +177,16 @@ const SUBCOMMANDS: &[Subcommand] = &[
         },
     },
     Subcommand {
+        name: "REPLYBUFFER",
+        arity: 4,
+        syntax: "<RESIZING|PEAK-RESET-TIME> <value>",
+        summary: "Do nothing: a client has no buffer for replies but for those under way.",
+        run: |_, reply| {
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
         name: "POPULATE",
         arity: -3,
         syntax: "<count> [<prefix>] [<size>] [RAND]",

@@ -15,26 +15,43 @@ pub(in crate::admin) struct Usage {
     pub(in crate::admin) at_start: u64,
     pub(in crate::admin) tables: u64,
     pub(in crate::admin) clients: u64,
+    /// Room between records.
+    pub(in crate::admin) spare: u64,
+    /// What waits to be written to the append-only file.
+    pub(in crate::admin) aof: u64,
+    /// Interpreters, with what they have compiled.
+    pub(in crate::admin) vm: u64,
+    /// The texts of scripts that EVALSHA may name.
+    pub(in crate::admin) scripts: u64,
+    /// The texts of libraries.
+    pub(in crate::admin) functions: u64,
     pub(in crate::admin) keys: u64,
 }
 
 impl Usage {
     pub(in crate::admin) fn now(call: &Call<'_, '_>) -> Self {
-        let dbs = count_keys(call.shared, call.thread.now_ms());
-        let used = memory::used();
+        let shared = call.shared;
+        let dbs = count_keys(shared, call.thread.now_ms());
         Self {
-            used,
+            used: memory::used(),
             peak: memory::peak(),
             at_start: memory::at_start(),
             tables: dbs.iter().map(DbCount::table_bytes).sum(),
             clients: client_bytes(call),
+            spare: data::spare_bytes(),
+            aof: shared.persistence.aof.feed().waiting_bytes() as u64,
+            vm: interpreters(call),
+            scripts: shared.scripts.size().1 as u64,
+            functions: shared.libraries.bytes() as u64,
             keys: dbs.iter().map(|db| db.keys).sum(),
         }
     }
 
     /// What isn't data.
     pub(in crate::admin) fn overhead(&self) -> u64 {
-        (self.at_start + self.tables + self.clients).min(self.used)
+        let logs_and_scripts = self.aof + self.vm + self.scripts + self.functions;
+        let data = self.tables + self.spare;
+        (self.at_start + data + self.clients + logs_and_scripts).min(self.used)
     }
 
     pub(in crate::admin) fn dataset(&self) -> u64 {
@@ -50,11 +67,18 @@ impl Usage {
 
 fn client_bytes(call: &Call<'_, '_>) -> u64 {
     let all = call.shared.clients.all();
-    let buffers = all.iter().map(|client| {
-        let input = client.query_bytes.load(Ordering::Relaxed);
-        input + client.output_bytes.load(Ordering::Relaxed)
-    });
-    buffers.sum()
+    all.iter().map(|client| client.memory()).sum()
+}
+
+/// Those of the other threads as of their last cron.
+fn interpreters(call: &Call<'_, '_>) -> u64 {
+    let own = &call.thread.stats(call.shared).interpreter_bytes;
+    if let bytes @ 1.. = call.thread.scripts.used_memory() {
+        own.store(bytes as u64, Ordering::Relaxed);
+    }
+    let all = call.shared.stats.iter();
+    all.map(|stats| stats.interpreter_bytes.load(Ordering::Relaxed))
+        .sum()
 }
 
 pub(super) fn memory(call: &Call<'_, '_>, text: &mut Text) {
@@ -86,7 +110,7 @@ pub(super) fn memory(call: &Call<'_, '_>, text: &mut Text) {
     let system = rustix::system::sysinfo();
     let total = system.totalram * u64::from(system.mem_unit);
     text.bytes("total_system_memory", total);
-    scripts(call, text);
+    scripts(call, &usage, text);
     let limits = &call.thread.config.memory;
     text.bytes("maxmemory", limits.maxmemory);
     let policy = call.thread.config.get("maxmemory-policy");
@@ -100,14 +124,15 @@ pub(super) fn memory(call: &Call<'_, '_>, text: &mut Text) {
     text.field("maxmemory_policy", policy);
     text.field("cache_mode", mode);
     ratios(usage.used, resident, allocator, text);
-    text.field("mem_not_counted_for_evict", data::spare_bytes());
+    text.field("mem_not_counted_for_evict", usage.spare);
     text.zeros(&[
         "mem_replication_backlog",
         "mem_total_replication_buffers",
         "mem_clients_slaves",
     ]);
     text.field("mem_clients_normal", usage.clients);
-    text.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    text.zeros(&["mem_cluster_links"]);
+    text.field("mem_aof_buffer", usage.aof);
     text.field("mem_allocator", memory::allocator_name());
     let reaper = call.shared.store.reaper().stats();
     text.zeros(&["active_defrag_running"]);
@@ -116,15 +141,20 @@ pub(super) fn memory(call: &Call<'_, '_>, text: &mut Text) {
     text.field("lazyfreed_objects", load(&reaper.freed));
 }
 
-/// Scripts and functions share an interpreter; it is the one of the thread that is asked.
-fn scripts(call: &Call<'_, '_>, text: &mut Text) {
-    let vm = call.thread.scripts.used_memory() as u64;
-    let (cached, bytes) = call.shared.scripts.size();
+/// Scripts and functions share interpreters, one for each thread.
+fn scripts(call: &Call<'_, '_>, usage: &Usage, text: &mut Text) {
+    let Usage {
+        vm,
+        scripts,
+        functions: function_bytes,
+        ..
+    } = *usage;
+    let (cached, _) = call.shared.scripts.size();
     let (libraries, functions) = call.shared.libraries.counts();
     text.fields(&[("used_memory_lua", &vm), ("used_memory_vm_eval", &vm)]);
     text.field("used_memory_lua_human", human(vm));
     text.fields(&[
-        ("used_memory_scripts_eval", &bytes),
+        ("used_memory_scripts_eval", &scripts),
         ("number_of_cached_scripts", &cached),
         ("number_of_functions", &functions),
         ("number_of_libraries", &libraries),
@@ -132,8 +162,8 @@ fn scripts(call: &Call<'_, '_>, text: &mut Text) {
     text.zeros(&["used_memory_vm_functions"]);
     text.field("used_memory_vm_total", vm);
     text.field("used_memory_vm_total_human", human(vm));
-    text.zeros(&["used_memory_functions"]);
-    text.bytes("used_memory_scripts", bytes as u64);
+    text.field("used_memory_functions", function_bytes);
+    text.bytes("used_memory_scripts", scripts + function_bytes);
 }
 
 fn ratios(used: u64, resident: u64, allocator: memory::Allocator, text: &mut Text) {
@@ -173,7 +203,10 @@ mod tests {
             used: 1000,
             at_start: 300,
             tables: 90,
-            clients: 10,
+            clients: 4,
+            spare: 2,
+            vm: 3,
+            aof: 1,
             ..Usage::default()
         };
         assert_eq!(usage.overhead(), 400);

@@ -51,7 +51,7 @@ pub(super) fn stats(call: &Call<'_, '_>, text: &mut Text) {
         ),
     ]);
     text.field("evicted_keys", keys(|stats| &stats.evicted));
-    text.zeros(&["evicted_clients"]);
+    text.field("evicted_clients", sum(|stats| &stats.evicted_clients));
     text.field("evicted_scripts", shared.scripts.evicted());
     over_limit(shared, text);
     text.field("keyspace_hits", keys(|stats| &stats.hits));

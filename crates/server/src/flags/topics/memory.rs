@@ -78,20 +78,20 @@ topic! {
     /// Do not split the table when expected growth exceeds the budget by this factor.
     table_growth_margin: f64 = 0.15, Float(0.0, 1e9), runtime(), inert();
 
-    /// Free evicted values in the background.
+    /// Free evicted values in the background: those that take long are, whatever this says.
     lazyfree_lazy_eviction: bool = false, Yes, redis("lazyfree-lazy-eviction"), runtime(), inert();
 
-    /// Free expired values in the background.
+    /// The same for expired values.
     lazyfree_lazy_expire: bool = false, Yes, redis("lazyfree-lazy-expire"), runtime(), inert();
 
-    /// Free overwritten values in the background.
+    /// The same for overwritten values.
     lazyfree_lazy_server_del: bool = false, Yes,
         redis("lazyfree-lazy-server-del"), runtime(), inert();
 
-    /// DEL frees like UNLINK.
+    /// DEL frees like UNLINK: it does, whatever this says.
     lazyfree_lazy_user_del: bool = false, Yes, redis("lazyfree-lazy-user-del"), runtime(), inert();
 
-    /// FLUSHALL without an argument is asynchronous.
+    /// FLUSHALL without an argument is asynchronous: it is, whatever this says.
     lazyfree_lazy_user_flush: bool = false, Yes,
         redis("lazyfree-lazy-user-flush"), runtime(), inert();
 

@@ -42,10 +42,10 @@ topic! {
     /// Most client connections at a time.
     maxclients: u32 = 64000, Int(1, u32::MAX as i64), redis("maxclients"), runtime();
 
-    /// Memory of all clients' buffers together from which the largest are disconnected; 0 = no
-    /// limit.
+    /// Most memory of all clients together, in bytes or percent of `maxmemory`: beyond it those
+    /// with the most are disconnected; 0 = no limit.
     maxmemory_clients: MemoryShare = MemoryShare::Bytes(0), Share,
-        redis("maxmemory-clients"), runtime(), inert();
+        redis("maxmemory-clients"), runtime();
 
     /// Most bytes of a client's request that wait to be whole.
     client_query_buffer_limit: u64 = 1 << 30, Memory(1 << 20, I63),

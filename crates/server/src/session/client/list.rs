@@ -105,13 +105,14 @@ fn line(out: &mut String, shared: &Shared, info: &ClientInfo, now_ms: u64) {
         (true, _) => "w",
     };
     let (query, capacity) = (load(&info.query_bytes), load(&info.query_capacity));
+    let argv = load(&info.argv_bytes);
     let subscribed = |kind: Kind| info.subscribed[kind as usize].load(Relaxed);
     let text = info.text().clone();
     let written = writeln!(
         out,
         "id={id} addr={addr} laddr={laddr} fd={fd} name={name} age={age} idle={idle} flags={flags} \
          db={db} sub={sub} psub={psub} ssub={ssub} multi={multi} qbuf={query} qbuf-free={free} \
-         argv-mem={argv} multi-mem={multi_mem} rbs=0 rbp=0 obl=0 oll={chunks} omem={output} \
+         argv-mem={argv} multi-mem={multi_mem} rbs=0 rbp=0 obl=0 oll={buffers} omem={omem} \
          tot-mem={total} events={events} cmd={command} user={DEFAULT_USER} redir={redirect} \
          resp={resp} lib-name={lib_name} lib-ver={lib_ver} watch={watch} tot-net-in={net_in} \
          tot-net-out={net_out} tot-cmds={commands}",
@@ -128,10 +129,10 @@ fn line(out: &mut String, shared: &Shared, info: &ClientInfo, now_ms: u64) {
         psub = subscribed(Kind::Pattern),
         ssub = subscribed(Kind::ShardChannel),
         multi = info.multi.load(Relaxed),
-        free = capacity.saturating_sub(query),
-        argv = load(&info.argv_bytes),
+        free = capacity.saturating_sub(query + argv),
         multi_mem = load(&info.multi_bytes),
-        chunks = u8::from(output > 0),
+        buffers = load(&info.output_buffers),
+        omem = load(&info.output_memory),
         total = info.memory(),
         redirect = info.redirect.load(Relaxed),
         resp = if info.has(flag::RESP3) { 3 } else { 2 },
