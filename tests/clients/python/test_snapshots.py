@@ -295,3 +295,111 @@ def test_a_killed_server_comes_back_with_a_whole_snapshot(own_server):
             wait_until(lambda: client.info("persistence")["loading"] == 0, "it is loaded")
             values = set(client.mget([f"key{number}" for number in range(100)]))
             assert len(values) == 1
+
+
+@pytest.fixture
+def small_volume(tmp_path):
+    """Mounts a volume of so many MiB: it is gone with the test."""
+    mounted = []
+
+    def mount(mib):
+        path = str(tmp_path / "volume")
+        os.mkdir(path)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "darner-test", path]
+        if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            pytest.skip("mounting a small volume needs root")
+        mounted.append(path)
+        return path
+
+    yield mount
+    for path in mounted:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def snapshots(folder):
+    """The names of snapshots in a folder, without those of half-written files."""
+    names = os.listdir(folder)
+    return sorted(name for name in names if name.startswith("dump") and name.endswith(".rdb")
+                  or name.endswith("-summary.dfs"))
+
+
+def save_in_its_own_second(client):
+    last_s = client.lastsave().timestamp()
+    wait_until(lambda: client.time()[0] > last_s, "a second ends")
+    client.save()
+
+
+def fill_mib(client, mib):
+    """About so much that can't be compressed."""
+    for number in range(mib * 10):
+        client.set(number, os.urandom(100_000))
+
+
+@pytest.mark.parametrize("options", [{}, {"df_snapshot_format": "true", "proactor_threads": 2}],
+                         ids=["single", "set"])
+def test_old_snapshots_go_before_the_volume_is_full(own_server, small_volume, options):
+    folder = small_volume(18)
+    server = own_server(dir=folder, dbfilename="dump-{timestamp}", **options)
+    with redis.Redis(port=server.port) as client:
+        fill_mib(client, 5)
+        for _ in range(3):
+            save_in_its_own_second(client)
+        before = snapshots(folder)
+        assert len(before) == 3
+        save_in_its_own_second(client)
+        left = snapshots(folder)
+        assert len(left) == 3 and left[:2] == before[1:], "only the oldest one went"
+        assert "1 old snapshots removed: the next one may take" in server.log_tail()
+        state = digest(client)
+    assert digest(restart(server)) == state
+
+
+def test_old_snapshots_stay_when_all_are_to_be_kept(own_server, small_volume):
+    folder = small_volume(12)
+    server = own_server(dir=folder, dbfilename="dump-{timestamp}", snapshot_keep=0)
+    with redis.Redis(port=server.port) as client:
+        fill_mib(client, 5)
+        for _ in range(2):
+            save_in_its_own_second(client)
+        before = snapshots(folder)
+        with pytest.raises(redis.ResponseError):
+            save_in_its_own_second(client)
+        assert snapshots(folder) == before
+        assert "it may fail" in server.log_tail()
+
+
+@pytest.mark.parametrize("options", [{}, {"df_snapshot_format": "true", "proactor_threads": 2}],
+                         ids=["single", "set"])
+def test_a_save_that_filled_the_volume_makes_room_for_the_next(own_server, small_volume, options):
+    folder = small_volume(20)
+    server = own_server(dir=folder, dbfilename="dump-{timestamp}", **options)
+    with redis.Redis(port=server.port) as client:
+        fill_mib(client, 5)
+        for _ in range(2):
+            save_in_its_own_second(client)
+        before = snapshots(folder)
+        # It has grown by more than the estimate thinks of.
+        fill_mib(client, 11)
+        with pytest.raises(redis.ResponseError):
+            save_in_its_own_second(client)
+        assert snapshots(folder) == before, "the estimate was that it fits"
+        save_in_its_own_second(client)
+        left = snapshots(folder)
+        assert before[0] not in left and before[1] in left and len(left) == 2
+        state = digest(client)
+    assert digest(restart(server)) == state
+
+
+def test_a_rewrite_removes_old_snapshots_too(own_server, small_volume):
+    folder = small_volume(24)
+    server = own_server(dir=folder, dbfilename="dump-{timestamp}", appendonly="yes")
+    with redis.Redis(port=server.port) as client:
+        fill_mib(client, 5)
+        client.bgrewriteaof()
+        wait_until(lambda: client.info("persistence")["aof_rewrites"] > 1, "it is rewritten")
+        for _ in range(3):
+            save_in_its_own_second(client)
+        before = snapshots(folder)
+        client.bgrewriteaof()
+        wait_until(lambda: client.info("persistence")["aof_rewrites"] > 2, "it is rewritten")
+        assert snapshots(folder) == before[1:]

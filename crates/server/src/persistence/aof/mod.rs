@@ -121,6 +121,17 @@ impl Aof {
         self.lock().other_size + self.size.load(Ordering::Relaxed)
     }
 
+    /// The size of the base.
+    pub(super) fn base_bytes(&self) -> Option<u64> {
+        let state = self.lock();
+        let path = state
+            .place
+            .as_ref()?
+            .folder
+            .join(&state.manifest.base.as_ref()?.name);
+        Some(fs::metadata(path).ok()?.len())
+    }
+
     /// Whether everything that was logged lasts, beside a base that goes with it.
     pub(crate) fn lasts(&self) -> bool {
         self.lock().is_complete && self.feed.lasts()
