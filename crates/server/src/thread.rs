@@ -141,6 +141,9 @@ impl Thread {
         self.observe_ns = admin::threshold_ns(&self.config);
         let stamps = self.config.persistence.aof_timestamp_enabled;
         self.shared.persistence.aof.note_stamps(stamps);
+        if !self.config.persistence.aof_disable_auto_gc {
+            self.shared.persistence.aof.remove_history();
+        }
         self.look_at_memory();
     }
 

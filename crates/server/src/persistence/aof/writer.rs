@@ -84,6 +84,9 @@ impl Writer {
             say("the append-only file can be written again");
             shared.slow_path.set(Reason::AppendFailed, false);
         }
+        if work.is_untidy {
+            shared.tidy_aof();
+        }
         self.feed.give_back(work.bytes);
         true
     }
@@ -91,12 +94,17 @@ impl Writer {
     /// What was done is taken off `work`.
     fn do_now(&mut self, work: &mut Work, policy: AppendFsync) -> io::Result<()> {
         if let Some((at, file)) = work.next.take() {
-            if let Err(error) = self.write(&work.bytes[..at]).and_then(|()| self.sync()) {
+            if let Err(error) = self.write(&work.bytes[..at]) {
                 work.next = Some((at, file));
                 return Err(error);
             }
             work.bytes.drain(..at);
-            self.feed.wrote(at, true);
+            self.feed.wrote(at, false);
+            if let Err(error) = self.sync().and_then(|()| self.shared.list_increment()) {
+                work.next = Some((0, file));
+                return Err(error);
+            }
+            self.feed.wrote(0, true);
             (self.file, self.len) = (file, 0);
             self.feed.switched();
         }
