@@ -93,7 +93,8 @@ async function loadingAtFirst(t) {
       if (!/info/i.test(data)) return client.write("+PONG\r\n");
       asked += 1;
       const info = await there.info();
-      const told = asked > 2 ? info : info.replace("loading:0", "loading:1\r\nloading_eta_seconds:0");
+      const isLoading = "loading:1\r\nloading_eta_seconds:0";
+      const told = asked > 2 ? info : info.replace("loading:0", isLoading);
       return client.write(`$${told.length}\r\n${told}\r\n`);
     });
   });
