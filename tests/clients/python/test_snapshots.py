@@ -297,6 +297,32 @@ def test_a_killed_server_comes_back_with_a_whole_snapshot(own_server):
             assert len(values) == 1
 
 
+def test_others_are_served_while_the_disk_is_slow(own_server):
+    server = own_server(proactor_threads=2)
+    client = redis.Redis(port=server.port)
+    keys = [f"key{number}" for number in range(2_000)]
+    client.mset({key: key * 200 for key in keys})
+    # A disk that takes nothing until someone reads what is on it.
+    disk = os.path.join(server.dir, f"temp-{server.pid}-dump.rdb")
+    os.mkfifo(disk)
+    client.bgsave()
+    for key in keys:
+        assert client.get(key) == (key * 200).encode()
+        client.set(key, "changed meanwhile")
+    assert client.info("persistence")["rdb_bgsave_in_progress"] == 1
+    with pytest.raises(redis.ResponseError, match="already in progress"):
+        client.save()
+    with open(disk, "rb") as reader:
+        written = reader.read()
+    await_save(client)
+    assert client.info("persistence")["rdb_last_bgsave_status"] == "err", "it can't be synced"
+    assert set(client.mget(keys)) == {b"changed meanwhile"}
+    with open(os.path.join(server.dir, "dump.rdb"), "wb") as snapshot:
+        snapshot.write(written)
+    client = restart(server)
+    assert client.mget(keys) == [(key * 200).encode() for key in keys]
+
+
 @pytest.fixture
 def small_volume(tmp_path):
     """Mounts a volume of so many MiB: it is gone with the test."""

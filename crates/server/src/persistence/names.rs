@@ -217,6 +217,27 @@ mod tests {
     }
 
     #[test]
+    fn a_half_written_file_is_ours_by_the_name_it_was_to_get() {
+        let dump = pattern("dump-{timestamp}");
+        let (stem, of_another) = (dump.stem_at(1_795_585_210), "dump-yesterday");
+        for name in [dump.at(1_795_585_210), summary(&stem), part(&stem, 3)] {
+            assert!(dump.is_of(&name), "{name}");
+        }
+        for name in [
+            format!("{of_another}.rdb"),
+            summary(of_another),
+            part(of_another, 3),
+        ] {
+            assert!(!dump.is_of(&name), "{name}");
+        }
+        let plain = pattern("dump.rdb");
+        assert!(plain.is_of("dump.rdb") && plain.is_of("dump-0003.dfs"));
+        assert!(
+            !plain.is_of("dump-3.dfs") && !plain.is_of("dump.dfs") && !plain.is_of("other.rdb")
+        );
+    }
+
+    #[test]
     fn sets_are_known_by_their_summaries() {
         for name in ["dump", "dump.rdb", "dump.dfs", "dump-summary.dfs"] {
             let dump = pattern(name);
