@@ -429,3 +429,22 @@ def test_a_rewrite_removes_old_snapshots_too(own_server, small_volume):
         client.bgrewriteaof()
         wait_until(lambda: client.info("persistence")["aof_rewrites"] > 2, "it is rewritten")
         assert snapshots(folder) == before[1:]
+
+
+def test_an_append_only_file_that_fills_the_volume_removes_old_snapshots(own_server, small_volume):
+    folder = small_volume(10)
+    server = own_server(dir=folder, dbfilename="dump-{timestamp}", appendonly="yes",
+                        auto_aof_rewrite_percentage=0)
+    with redis.Redis(port=server.port) as client:
+        fill_mib(client, 2)
+        for _ in range(3):
+            save_in_its_own_second(client)
+        before = snapshots(folder)
+        for number in range(30):
+            client.set("key", os.urandom(100_000))
+            assert client.waitaof(1, 0, 0) == [1, 0]
+        assert 0 < len(snapshots(folder)) < 3 and snapshots(folder)[-1] == before[-1]
+        with pytest.raises(redis.ResponseError, match="MISCONF Errors writing to the AOF file"):
+            for number in range(200):
+                client.set(number, os.urandom(100_000))
+        assert snapshots(folder) == before[-1:], "the newest one stays"

@@ -1,9 +1,9 @@
 //! Which snapshots stay: as many as are wanted, and fewer where the volume hasn't room for the next
-//! one beside them.
+//! one, or for the append-only file, beside them.
 //!
-//! How large that gets is only known when it is written, so this is an estimate. Where there seems
-//! to be no room it is tried all the same: a save that fills the volume leaves the last good file,
-//! one that isn't tried for a wrong estimate may leave nothing.
+//! How large the next one gets is only known when it is written, so this is an estimate. Where
+//! there seems to be no room it is tried all the same: a save that fills the volume leaves the last
+//! good file, one that isn't tried for a wrong estimate may leave nothing.
 
 use std::fs;
 use std::io;
@@ -63,6 +63,29 @@ impl Shared {
             Err(error) => warn(&format!("can't remove old snapshots: {error}")),
         }
         free_bytes(&folder).ok()
+    }
+
+    /// When the volume of the append-only file is full: removes the oldest snapshot on it, but
+    /// never the newest. Returns whether there was one.
+    pub(super) fn make_room_for_log(&self) -> bool {
+        let Some(folder) = self.persistence.aof.folder() else {
+            return false;
+        };
+        let free = free_bytes(&folder).unwrap_or(0);
+        match self.remove_for(&folder, free, free + 1) {
+            Ok(0) => false,
+            Ok(count) => {
+                say(&format!(
+                    "{count} old snapshots removed: the volume of {} is full",
+                    folder.display()
+                ));
+                true
+            }
+            Err(error) => {
+                warn(&format!("can't remove old snapshots: {error}"));
+                false
+            }
+        }
     }
 
     /// Remembers whether so many free bytes were too few.

@@ -126,6 +126,11 @@ impl Aof {
         self.lock().other_size + self.size.load(Ordering::Relaxed)
     }
 
+    /// Where its files lie.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        Some(self.lock().place.as_ref()?.folder.clone())
+    }
+
     /// The size of the base.
     pub(super) fn base_bytes(&self) -> Option<u64> {
         let state = self.lock();

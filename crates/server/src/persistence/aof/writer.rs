@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::feed::{Feed, Work};
 use crate::flags::values::AppendFsync;
 use crate::log::{say, warn};
+use crate::persistence::retention::is_full;
 use crate::shared::Shared;
 use crate::slow_path::Reason;
 
@@ -68,6 +69,9 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let mut has_failed = false;
         while let Err(error) = self.do_now(&mut work, policy) {
+            if is_full(&error) && shared.make_room_for_log() {
+                continue;
+            }
             warn(&format!("can't write the append-only file: {error}"));
             if policy == AppendFsync::Always {
                 // Clients were promised that what they are told lasts, and are to be told now.
