@@ -113,6 +113,7 @@ impl OwnedArgs {
     }
 
     /// The arguments.
+    #[inline]
     pub fn borrow(&self) -> Args<'_> {
         Args::new(&self.bytes, &self.ranges)
     }

@@ -49,12 +49,12 @@ impl Native for Call {
         calls.run(stack);
     }
 
-    fn answer(stack: &mut Stack, calls: &Calls) -> Answer {
+    fn answer(stack: &mut Stack, calls: &mut Calls) -> Answer {
         calls.push(stack);
         if calls.is_error() {
             Answer::Error
         } else {
-            Answer::Result
+            Answer::Results(1)
         }
     }
 }
@@ -66,9 +66,9 @@ impl Native for ProtectedCall {
         calls.run(stack);
     }
 
-    fn answer(stack: &mut Stack, calls: &Calls) -> Answer {
+    fn answer(stack: &mut Stack, calls: &mut Calls) -> Answer {
         calls.push(stack);
-        Answer::Result
+        Answer::Results(1)
     }
 }
 
@@ -79,7 +79,7 @@ impl Native for MayRun {
         calls.check(stack);
     }
 
-    fn answer(stack: &mut Stack, calls: &Calls) -> Answer {
+    fn answer(stack: &mut Stack, calls: &mut Calls) -> Answer {
         Call::answer(stack, calls)
     }
 }
@@ -94,7 +94,7 @@ impl Calls {
             args, reply, resp3, ..
         } = self;
         loop {
-            match with_host(|host| host.call(args.borrow(), *resp3, reply)) {
+            match with_host(|host| host.call(args, *resp3, reply)) {
                 Some(Called::Replied) => return,
                 Some(Called::Later) => fiber::pause(),
                 None => break,

@@ -55,6 +55,10 @@ pub(crate) fn give(
     } else {
         constant::GLOBALS
     });
+    if stack.is_collection_due() {
+        forget_last(stack, place, !is_function);
+        stack.collect();
+    }
     for (name, strings) in [constant::KEYS, constant::ARGV].into_iter().zip(strings) {
         stack.push_constant(name);
         stack.push_table(strings.len(), 0);
@@ -68,6 +72,17 @@ pub(crate) fn give(
     stack.set_field_of(place);
     stack.set_field_of(place);
     stack.set_protected(place, !is_function);
+}
+
+/// Gives up the keys and arguments of the run before, which would else survive the collection.
+fn forget_last(stack: &mut Stack, place: i32, protected: bool) {
+    stack.set_protected(place, false);
+    for name in [constant::KEYS, constant::ARGV] {
+        stack.push_constant(name);
+        stack.push_bool(false);
+        stack.set_field_of(place);
+    }
+    stack.set_protected(place, protected);
 }
 
 /// Calls the topmost value, a script or a function, and takes what it returns. `resp3` is what the

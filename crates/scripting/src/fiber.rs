@@ -79,7 +79,7 @@ pub(crate) fn pause() {
 struct Ending;
 
 impl Host for Ending {
-    fn call(&mut self, _: commands::Args<'_>, _: bool, out: &mut Vec<u8>) -> Called {
+    fn call(&mut self, _: &commands::OwnedArgs, _: bool, out: &mut Vec<u8>) -> Called {
         out.extend_from_slice(b"-ERR the script was ended\r\n");
         Called::Replied
     }

@@ -1,7 +1,7 @@
 //! What a running script can reach outside the interpreter, and how functions that Lua calls find
 //! it: they live as long as the interpreter, but the host only as long as one run.
 
-use commands::Args;
+use commands::{Args, OwnedArgs};
 use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
 
 /// How urgent a line of `redis.log` is.
@@ -20,8 +20,9 @@ pub enum LogLevel {
 /// The outside of a running script.
 pub trait Host {
     /// Runs a command and appends its reply to `out`, in RESP3 if `resp3`, else in RESP2. A
-    /// command that can't be run answers with an error.
-    fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>) -> Called;
+    /// command that can't be run answers with an error. The arguments are only referred to: their
+    /// lengths have just been written, and a copy of what holds them would wait for that.
+    fn call(&mut self, args: &OwnedArgs, resp3: bool, out: &mut Vec<u8>) -> Called;
 
     /// Whether the user may run this command; `None` if there is no such command.
     fn may_run(&mut self, args: Args<'_>) -> Option<bool>;

@@ -340,7 +340,7 @@ struct Loading {
 }
 
 impl Host for Loading {
-    fn call(&mut self, _: commands::Args<'_>, _: bool, out: &mut Vec<u8>) -> Called {
+    fn call(&mut self, _: &commands::OwnedArgs, _: bool, out: &mut Vec<u8>) -> Called {
         out.extend_from_slice(b"-ERR no commands while a library is loaded\r\n");
         Called::Replied
     }

@@ -7,7 +7,8 @@
 //! [`Stack`] that can be changed works with numbers and borrowed bytes.
 
 use std::cell::RefCell;
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
+use std::ops::Range;
 use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
@@ -30,8 +31,8 @@ pub(crate) enum Kind {
 /// What a function of ours tells Lua.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// The topmost value is the result.
-    Result,
+    /// So many topmost values are the results.
+    Results(i32),
     /// The topmost value is an error.
     Error,
 }
@@ -40,10 +41,10 @@ pub(crate) enum Answer {
 pub(crate) trait Native {
     /// What it keeps from one call to the next.
     type Memory: Default + 'static;
-    /// Does its work. Lua waits meanwhile: this may own what it likes.
-    fn work(stack: &Stack, memory: &mut Self::Memory);
+    /// Does what needs no change of the stack. Lua waits meanwhile: this may own what it likes.
+    fn work(_: &Stack, _: &mut Self::Memory) {}
     /// Tells Lua what has become of it. This may own nothing, see the module.
-    fn answer(stack: &mut Stack, memory: &Self::Memory) -> Answer;
+    fn answer(stack: &mut Stack, memory: &mut Self::Memory) -> Answer;
 }
 
 // Every method relies on what `Stack` promises: its state is alive and runs a function of ours, or
@@ -77,15 +78,12 @@ impl Stack {
     /// without the stack being changed.
     #[inline]
     pub(crate) fn string(&self, at: i32) -> Option<&[u8]> {
-        // SAFETY: see above. A string isn't converted, so nothing is allocated; its bytes live as
-        // long as something refers to it, which the stack does as long as it is borrowed.
+        // SAFETY: see above. Nothing is converted, so nothing is allocated; the bytes live as long
+        // as something refers to the string, which the stack does as long as it is borrowed.
         unsafe {
-            if ffi::lua_type(self.0, at) != ffi::LUA_TSTRING {
-                return None;
-            }
             let mut len = 0;
-            let start = ffi::lua_tolstring(self.0, at, &raw mut len);
-            Some(std::slice::from_raw_parts(start.cast(), len))
+            let start = lua_stringat(self.0, at, &raw mut len);
+            (!start.is_null()).then(|| std::slice::from_raw_parts(start.cast(), len))
         }
     }
 
@@ -93,6 +91,25 @@ impl Stack {
     #[inline]
     pub(crate) fn bytes(&self, at: i32) -> &[u8] {
         self.string(at).unwrap_or_default()
+    }
+
+    /// The number that a value is, or that it is the text of.
+    pub(crate) fn number(&self, at: i32) -> Option<f64> {
+        // SAFETY: see above; neither changes nor raises anything.
+        unsafe { (ffi::lua_isnumber(self.0, at) != 0).then(|| ffi::lua_tonumber(self.0, at)) }
+    }
+
+    /// The name of a value's type.
+    pub(crate) fn type_name(&self, at: i32) -> &'static str {
+        // SAFETY: see above; names of types are constants of Lua's, in ASCII.
+        let name = unsafe { CStr::from_ptr(ffi::lua_typename(self.0, ffi::lua_type(self.0, at))) };
+        name.to_str().unwrap_or_default()
+    }
+
+    /// Makes a string of a number. Whether there is a string then.
+    pub(crate) fn make_string(&mut self, at: i32) -> bool {
+        // SAFETY: see above; the bytes are not read here.
+        unsafe { !ffi::lua_tolstring(self.0, at, std::ptr::null_mut()).is_null() }
     }
 
     /// Makes room for so many values.
@@ -124,6 +141,13 @@ impl Stack {
         unsafe { ffi::lua_remove(self.0, at) };
     }
 
+    /// Pops a value and puts it at a place.
+    pub(crate) fn replace(&mut self, at: i32) {
+        debug_assert!(at > 0 && at < self.len());
+        // SAFETY: see above; there is such a place.
+        unsafe { ffi::lua_replace(self.0, at) };
+    }
+
     #[inline]
     pub(crate) fn push_nil(&mut self) {
         // SAFETY: see above.
@@ -146,6 +170,26 @@ impl Stack {
     pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
         // SAFETY: see above; Lua copies them.
         unsafe { ffi::lua_pushlstring_(self.0, bytes.as_ptr().cast::<c_char>(), bytes.len()) };
+    }
+
+    /// Pushes a part of the string at a place, or an empty string if it has no such part.
+    #[inline]
+    pub(crate) fn push_part(&mut self, at: i32, part: Range<usize>) {
+        let bytes: *const [u8] = self.bytes(at).get(part).unwrap_or_default();
+        // SAFETY: see above; Lua copies the bytes, and the string stays on the stack meanwhile.
+        unsafe { ffi::lua_pushlstring_(self.0, bytes.cast::<c_char>(), bytes.len()) };
+    }
+
+    /// Pushes where the script has called the running function, as messages of errors begin.
+    pub(crate) fn push_place(&mut self) {
+        // SAFETY: see above.
+        unsafe { ffi::luaL_where(self.0, 1) };
+    }
+
+    /// Joins the two topmost strings.
+    pub(crate) fn join(&mut self) {
+        // SAFETY: see above; there are two.
+        unsafe { ffi::lua_concat(self.0, 2) };
     }
 
     /// Pushes the value at a place again.
@@ -227,6 +271,18 @@ impl Stack {
         }
     }
 
+    /// Whether enough has been made since the last collection that the next one is worth its time.
+    pub(crate) fn is_collection_due(&self) -> bool {
+        // SAFETY: see above; it only compares numbers.
+        unsafe { lua_isyoungdue(self.0) != 0 }
+    }
+
+    /// Frees what was made since the last collection and isn't referred to.
+    pub(crate) fn collect(&mut self) {
+        // SAFETY: see above; whatever is on a stack is referred to.
+        unsafe { lua_collectyoung(self.0) };
+    }
+
     /// Calls the function that lies below its arguments, with a result or an error in their place.
     /// The handler at a place makes an error of what was raised. Whether it went well.
     pub(crate) fn call(&mut self, arguments: i32, handler: i32) -> bool {
@@ -264,25 +320,28 @@ pub(crate) fn memory<M: Default + 'static>(lua: &Lua) -> Rc<RefCell<M>> {
 /// What Lua calls for a function of scripts.
 unsafe extern "C-unwind" fn run_native<N: Native>(state: *mut lua_State) -> c_int {
     let mut stack = Stack(state);
-    // SAFETY: `function` has made this upvalue; the interpreter keeps what it points to. No other
-    // reference to it can change it while `answer` reads it: Lua's functions that it calls don't
-    // call back.
+    // SAFETY: `function` has made this upvalue; the interpreter keeps what it points to. There is
+    // no other reference to it while `answer` has it: Lua's functions that it calls don't call
+    // back. It isn't borrowed from the cell there, as an error of Lua's would leave it borrowed.
     let answer = unsafe {
         let memory = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast_const();
         let memory = &*memory.cast::<RefCell<N::Memory>>();
         N::work(&stack, &mut memory.borrow_mut());
-        N::answer(&mut stack, &*memory.as_ptr())
+        N::answer(&mut stack, &mut *memory.as_ptr())
     };
     match answer {
-        Answer::Result => 1,
+        Answer::Results(count) => count,
         // SAFETY: there is a value to raise, and this frame owns nothing.
         Answer::Error => unsafe { ffi::lua_error(state) },
     }
 }
 
-// One of the changes to Lua in third_party/lua-src.
+// Changes to Lua in third_party/lua-src.
 unsafe extern "C-unwind" {
     fn lua_setreadonly(state: *mut lua_State, at: c_int, readonly: c_int);
+    fn lua_stringat(state: *mut lua_State, at: c_int, len: *mut usize) -> *const c_char;
+    fn lua_isyoungdue(state: *mut lua_State) -> c_int;
+    fn lua_collectyoung(state: *mut lua_State);
 }
 
 /// Makes a function that returns the table it is given, from then on protected against changes or

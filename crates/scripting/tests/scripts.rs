@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use commands::Args;
+use commands::{Args, OwnedArgs};
 use protocol::Reply;
 use scripting::{Called, Callee, Ended, Host, Interpreter, LogLevel, Progress, Script, Tick};
 
@@ -21,8 +21,8 @@ struct Fake {
 }
 
 impl Host for Fake {
-    fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>) -> Called {
-        let mut reply = Reply::new(out, resp3);
+    fn call(&mut self, args: &OwnedArgs, resp3: bool, out: &mut Vec<u8>) -> Called {
+        let (args, mut reply) = (args.borrow(), Reply::new(out, resp3));
         match args.at(0).to_ascii_lowercase().as_slice() {
             b"set" => {
                 self.data.insert(args.at(1).to_vec(), args.at(2).to_vec());

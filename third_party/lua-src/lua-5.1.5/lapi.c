@@ -976,6 +976,29 @@ LUA_API int lua_gc (lua_State *L, int what, int data) {
 
 
 
+/* Darner: a string's bytes without a conversion; NULL if it is none */
+LUA_API const char *lua_stringat (lua_State *L, int idx, size_t *len) {
+  StkId o = index2adr(L, idx);
+  if (!ttisstring(o)) return NULL;
+  *len = tsvalue(o)->len;
+  return svalue(o);
+}
+
+
+/* Darner: collections between two runs, see lgc.c */
+LUA_API int lua_isyoungdue (lua_State *L) {
+  return luaC_isyoungdue(L);
+}
+
+
+LUA_API void lua_collectyoung (lua_State *L) {
+  lua_lock(L);
+  luaC_collectyoung(L);
+  lua_unlock(L);
+}
+
+
+
 /*
 ** miscellaneous functions
 */

@@ -565,6 +565,7 @@ static l_mem singlestep (lua_State *L) {
       if (g->gray)
         return propagatemark(g);
       else {  /* no more `gray' objects */
+        g->old = NULL;  /* Darner: all objects are swept now */
         atomic(L);  /* finish mark phase */
         return 0;
       }
@@ -634,6 +635,7 @@ void luaC_step (lua_State *L) {
 
 void luaC_fullgc (lua_State *L) {
   global_State *g = G(L);
+  g->old = NULL;  /* Darner */
   if (g->gcstate <= GCSpropagate) {
     /* reset sweep marks to sweep all elements (returning them to white) */
     g->sweepstrgc = 0;
@@ -656,6 +658,152 @@ void luaC_fullgc (lua_State *L) {
   }
   luaM_emptycache(g);  /* Darner: whoever asks for this wants the memory back */
   setthreshold(g);
+}
+
+
+/*
+** Darner: between two runs of scripts, nearly all that was made since the last
+** collection is garbage. `luaC_collectyoung' frees it without a look at the rest.
+** Objects that survive a collection keep their marks: they are old. So the
+** collector stands where a cycle's mark phase has nearly ended, old objects being
+** black and new ones white, and the write barriers note the old ones that are made
+** to refer to new ones. A young collection ends the phase, sweeps the objects that
+** precede the first old one in `rootgc' and the strings in `young', and begins the
+** next such phase at once. What the old ones leave behind is freed by a major
+** collection when the memory has doubled. `luaC_step' can go on from any such
+** phase as from its own, and ends this mode: `old' is NULL until the next major
+** collection.
+*/
+
+#define YOUNGMIN	(64*1024)	/* bytes to be made between two collections */
+#define YOUNGMAXHEAP	(32*1024*1024)	/* larger ones aren't collected at once */
+#define YOUNGMAXSTRINGS	(16*1024)
+
+
+/* frees what is dead before `end', and leaves the marks of the others */
+static void sweepyoung (lua_State *L, GCObject **p, GCObject *end) {
+  global_State *g = G(L);
+  int deadmask = otherwhite(g);
+  GCObject *curr;
+  while ((curr = *p) != end) {
+    if ((curr->gch.marked ^ WHITEBITS) & deadmask) {  /* not dead? */
+      if (iswhite(curr)) makewhite(g, curr);  /* fixed objects aren't marked */
+      p = &curr->gch.next;
+    }
+    else {
+      *p = curr->gch.next;
+      freeobj(L, curr);
+    }
+  }
+}
+
+
+static void sweepyoungstrings (lua_State *L) {
+  global_State *g = G(L);
+  int deadmask = otherwhite(g);
+  int i;
+  for (i = 0; i < g->nyoung; i++) {
+    TString *ts = g->young[i];
+    GCObject *o = obj2gco(ts);
+    if ((o->gch.marked ^ WHITEBITS) & deadmask) {  /* not dead? */
+      if (iswhite(o)) makewhite(g, o);
+    }
+    else {
+      GCObject **p = &g->strt.hash[lmod(ts->tsv.hash, g->strt.size)];
+      while (*p != o) p = &(*p)->gch.next;
+      *p = o->gch.next;
+      freeobj(L, o);
+    }
+  }
+}
+
+
+/* begins a phase in which all objects that there are now are old */
+static void beginyoung (lua_State *L) {
+  global_State *g = G(L);
+  lu_mem share = g->estimate/8;
+  g->old = g->rootgc;
+  g->nyoung = 0;
+  g->gcdept = 0;
+  luaC_callGCTM(L);
+  g->youngdue = g->totalbytes + (share < YOUNGMIN ? YOUNGMIN : share);
+  g->GCthreshold = g->totalbytes + g->estimate + 8*YOUNGMIN;
+}
+
+
+static void majorcollection (lua_State *L) {
+  global_State *g = G(L);
+  int i;
+  if (g->gcstate == GCSpropagate) {  /* return old objects to white */
+    g->old = NULL;
+    g->sweepstrgc = 0;
+    g->sweepgc = &g->rootgc;
+    g->gcstate = GCSsweepstring;
+    while (g->gcstate != GCSfinalize) singlestep(L);
+  }
+  markroot(L);
+  propagateall(g);
+  atomic(L);
+  g->gcstate = GCSpropagate;  /* upvalues that are closed now become old */
+  for (i = 0; i < g->strt.size; i++)
+    sweepyoung(L, &g->strt.hash[i], NULL);
+  sweepyoung(L, &g->rootgc, NULL);
+  checkSizes(L);
+  g->estimate = g->oldbytes = g->totalbytes;
+  beginyoung(L);
+}
+
+
+/* whether a collection is worth its time */
+int luaC_isyoungdue (lua_State *L) {
+  global_State *g = G(L);
+  if (g->old != NULL) return g->totalbytes >= g->youngdue;
+  /* only instead of a whole cycle that is due soon */
+  return g->gcstate == GCSpause && g->totalbytes >= g->GCthreshold/4*3 &&
+         g->totalbytes <= YOUNGMAXHEAP;
+}
+
+
+void luaC_collectyoung (lua_State *L) {
+  global_State *g = G(L);
+  if (!luaC_isyoungdue(L)) return;
+  if (g->old == NULL) {
+    majorcollection(L);
+    return;
+  }
+  atomic(L);
+  g->gcstate = GCSpropagate;  /* upvalues that are closed now become old */
+  sweepyoungstrings(L);
+  sweepyoung(L, &g->rootgc, g->old);
+  sweepyoung(L, &g->mainthread->next, NULL);  /* userdata */
+  g->estimate = g->oldbytes;  /* `atomic' has counted what is garbage */
+  if (g->totalbytes/2 < g->oldbytes)
+    beginyoung(L);
+  else if (g->totalbytes <= YOUNGMAXHEAP)
+    majorcollection(L);
+  else
+    g->old = NULL;
+}
+
+
+/* notes a string that was made; the mode ends if there are too many */
+void luaC_noteyoung (lua_State *L, TString *ts) {
+  global_State *g = G(L);
+  if (g->nyoung == g->sizeyoung) {
+    int size = (g->sizeyoung == 0) ? 256 : 2*g->sizeyoung;
+    TString **young = NULL;
+    if (size <= YOUNGMAXSTRINGS)
+      young = cast(TString **, (*g->frealloc)(g->ud, g->young,
+                   g->sizeyoung*sizeof(TString *), size*sizeof(TString *)));
+    if (young == NULL) {
+      g->old = NULL;
+      return;
+    }
+    g->totalbytes += (size - g->sizeyoung)*sizeof(TString *);
+    g->young = young;
+    g->sizeyoung = size;
+  }
+  g->young[g->nyoung++] = ts;
 }
 
 

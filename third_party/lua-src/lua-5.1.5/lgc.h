@@ -105,6 +105,10 @@ LUAI_FUNC void luaC_link (lua_State *L, GCObject *o, lu_byte tt);
 LUAI_FUNC void luaC_linkupval (lua_State *L, UpVal *uv);
 LUAI_FUNC void luaC_barrierf (lua_State *L, GCObject *o, GCObject *v);
 LUAI_FUNC void luaC_barrierback (lua_State *L, Table *t);
+/* Darner */
+LUAI_FUNC int luaC_isyoungdue (lua_State *L);
+LUAI_FUNC void luaC_collectyoung (lua_State *L);
+LUAI_FUNC void luaC_noteyoung (lua_State *L, TString *ts);
 
 
 #endif

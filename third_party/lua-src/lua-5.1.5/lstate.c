@@ -110,6 +110,7 @@ static void close_state (lua_State *L) {
   lua_assert(g->rootgc == obj2gco(L));
   lua_assert(g->strt.nuse == 0);
   luaM_freearray(L, G(L)->strt.hash, G(L)->strt.size, TString *);
+  luaM_freearray(L, g->young, g->sizeyoung, TString *);  /* Darner */
   luaZ_freebuffer(L, &g->buff);
   freestack(L, L);
   lua_assert(g->totalbytes == sizeof(LG));
@@ -178,6 +179,10 @@ LUA_API lua_State *lua_newstate (lua_Alloc f, void *ud) {
   g->tmudata = NULL;
   memset(g->cached, 0, sizeof(g->cached));  /* Darner */
   g->cachedbytes = 0;
+  g->old = NULL;
+  g->young = NULL;
+  g->nyoung = g->sizeyoung = 0;
+  g->youngdue = g->oldbytes = 0;
   g->totalbytes = sizeof(LG);
   g->gcpause = LUAI_GCPAUSE;
   g->gcstepmul = LUAI_GCMUL;

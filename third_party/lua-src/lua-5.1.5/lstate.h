@@ -91,6 +91,13 @@ typedef struct global_State {
   lu_mem totalbytes;  /* number of bytes currently allocated */
   lu_mem estimate;  /* an estimate of number of bytes actually in use */
   lu_mem gcdept;  /* how much GC is `behind schedule' */
+  /* Darner: collections of young objects, see lgc.c */
+  GCObject *old;  /* first old object in `rootgc'; NULL if all are to be swept */
+  TString **young;  /* strings that were made since the last collection */
+  int nyoung;
+  int sizeyoung;
+  lu_mem youngdue;  /* number of bytes at which a collection is due */
+  lu_mem oldbytes;  /* number of bytes after the last major collection */
   int gcpause;  /* size of pause between successive GCs */
   int gcstepmul;  /* GC `granularity' */
   lua_CFunction panic;  /* to be called in unprotected errors */

@@ -192,6 +192,9 @@ LUA_API void  (lua_setfield) (lua_State *L, int idx, const char *k);
 LUA_API void  (lua_rawset) (lua_State *L, int idx);
 LUA_API void  (lua_rawseti) (lua_State *L, int idx, int n);
 LUA_API void  (lua_setreadonly) (lua_State *L, int idx, int readonly);
+LUA_API const char *(lua_stringat) (lua_State *L, int idx, size_t *len);
+LUA_API int   (lua_isyoungdue) (lua_State *L);
+LUA_API void  (lua_collectyoung) (lua_State *L);
 LUA_API int   (lua_setmetatable) (lua_State *L, int objindex);
 LUA_API int   (lua_setfenv) (lua_State *L, int idx);
 

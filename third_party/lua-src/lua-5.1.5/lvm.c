@@ -434,13 +434,30 @@ void luaV_execute (lua_State *L, int nexeccalls) {
       case OP_GETGLOBAL: {
         TValue g;
         TValue *rb = KBx(i);
-        sethvalue(L, &g, cl->env);
+        const TValue *v;
         lua_assert(ttisstring(rb));
+        v = luaH_getstr(cl->env, rawtsvalue(rb));
+        if (!ttisnil(v)) {  /* Darner: what is there costs no call */
+          setobj2s(L, ra, v);
+          continue;
+        }
+        sethvalue(L, &g, cl->env);
         Protect(luaV_gettable(L, &g, rb, ra));
         continue;
       }
       case OP_GETTABLE: {
-        Protect(luaV_gettable(L, RB(i), RKC(i), ra));
+        TValue *rb = RB(i);
+        TValue *rc = RKC(i);
+        if (ttistable(rb)) {  /* Darner: as above */
+          const TValue *v = ttisstring(rc)
+                          ? luaH_getstr(hvalue(rb), rawtsvalue(rc))
+                          : luaH_get(hvalue(rb), rc);
+          if (!ttisnil(v)) {
+            setobj2s(L, ra, v);
+            continue;
+          }
+        }
+        Protect(luaV_gettable(L, rb, rc, ra));
         continue;
       }
       case OP_SETGLOBAL: {

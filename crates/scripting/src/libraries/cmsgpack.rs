@@ -1,13 +1,18 @@
 //! cmsgpack: values as `MessagePack` and back, in the encodings that Redis's library chooses.
 
-use mlua::{Error, Lua, MultiValue, Result, Table, Value};
+use std::ops::Range;
 
-use super::given::Given;
+use mlua::{Lua, Result, Table};
+
+use super::native::{Function, Given, Refused, add};
+use crate::raw::Kind;
 
 /// Tables deeper than this are packed as nil.
 const MAX_NESTING: usize = 16;
 /// How deep what is unpacked may be: each level takes a part of the stack.
 const MAX_UNPACKED_NESTING: usize = 1000;
+/// Places of the stack that a table takes beside those of its parts.
+const PLACES: i32 = 4;
 
 /// The table `cmsgpack`.
 pub(super) fn library(lua: &Lua) -> Result<Table> {
@@ -15,42 +20,48 @@ pub(super) fn library(lua: &Lua) -> Result<Table> {
     table.raw_set("_NAME", "cmsgpack")?;
     table.raw_set("_VERSION", "lua-cmsgpack 0.4.0")?;
     table.raw_set("_DESCRIPTION", "MessagePack C implementation for Lua")?;
-    table.raw_set("pack", lua.create_function(pack)?)?;
-    table.raw_set("unpack", lua.create_function(unpack)?)?;
-    table.raw_set("unpack_one", lua.create_function(unpack_one)?)?;
-    table.raw_set("unpack_limit", lua.create_function(unpack_limit)?)?;
+    add::<Pack>(lua, &table)?;
+    add::<Unpack>(lua, &table)?;
+    add::<UnpackOne>(lua, &table)?;
+    add::<UnpackLimit>(lua, &table)?;
     Ok(table)
 }
 
-fn pack(lua: &Lua, args: MultiValue) -> Result<Value> {
-    if args.is_empty() {
-        let given = Given::new(lua, "pack", &args);
-        return Err(given.bad(0, "MessagePack pack needs input."));
+struct Pack;
+
+impl Function for Pack {
+    const NAME: &'static str = "pack";
+
+    fn run(given: &mut Given<'_>) -> std::result::Result<i32, Refused> {
+        let count = given.stack.len();
+        if count == 0 {
+            return Err(given.bad(0, "MessagePack pack needs input."));
+        }
+        for at in 1..=count {
+            given.stack.push_copy(at);
+            pack_value(given, 0);
+        }
+        given.push_out();
+        Ok(1)
     }
-    let mut out = Vec::new();
-    for value in &args {
-        pack_value(&mut out, value, 0)?;
-    }
-    Ok(Value::String(lua.create_string(out)?))
 }
 
-fn pack_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<()> {
-    match value {
-        Value::String(text) => pack_string(out, &text.as_bytes()),
-        Value::Boolean(truth) => out.push(if *truth { 0xc3 } else { 0xc2 }),
-        Value::Integer(number) => pack_integer(out, *number),
-        Value::Number(number) => pack_number(out, *number),
-        Value::Table(table) if depth < MAX_NESTING => pack_table(out, table, depth + 1)?,
+/// Packs the topmost value, and pops it.
+fn pack_value(given: &mut Given<'_>, depth: usize) {
+    let Given { stack, out, .. } = given;
+    match stack.kind(-1) {
+        Kind::String => pack_string(out, stack.bytes(-1)),
+        Kind::Boolean(truth) => out.push(if truth { 0xc3 } else { 0xc2 }),
+        Kind::Number(number) => pack_number(out, number),
+        Kind::Table if depth < MAX_NESTING => pack_table(given, depth + 1),
         _ => out.push(0xc0),
     }
-    Ok(())
+    given.stack.pop();
 }
 
 fn pack_number(out: &mut Vec<u8>, number: f64) {
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    let is_integer = number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number);
-    if is_integer {
-        pack_integer(out, number as i64);
+    if let Some(integer) = integer(number) {
+        pack_integer(out, integer);
     } else if f64::from(number as f32).to_bits() == number.to_bits() {
         out.push(0xca);
         out.extend((number as f32).to_be_bytes());
@@ -60,6 +71,13 @@ fn pack_number(out: &mut Vec<u8>, number: f64) {
         let number = if number.is_nan() { -f64::NAN } else { number };
         out.extend(number.to_be_bytes());
     }
+}
+
+/// A number as a 64-bit integer, if it is one.
+fn integer(number: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    let is_integer = number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number);
+    is_integer.then_some(number as i64)
 }
 
 fn pack_integer(out: &mut Vec<u8>, number: i64) {
@@ -103,181 +121,244 @@ fn pack_header(out: &mut Vec<u8>, len: usize, fixed: u8, wide: u8) {
     }
 }
 
-fn pack_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> Result<()> {
-    let (len, is_array) = measure(table)?;
+/// Packs the topmost value, a table.
+fn pack_table(given: &mut Given<'_>, depth: usize) {
+    given.stack.reserve(PLACES);
+    let table = given.stack.len();
+    let (len, is_array) = measure(given, table);
     if is_array {
-        pack_header(out, len, 0x90, 0xdc);
+        pack_header(given.out, len, 0x90, 0xdc);
         for index in 1..=len {
-            pack_value(out, &table.raw_get(index)?, depth)?;
+            given.stack.push_element(table, index as i32);
+            pack_value(given, depth);
         }
-        return Ok(());
+        return;
     }
-    pack_header(out, len, 0x80, 0xde);
-    for pair in table.pairs::<Value, Value>() {
-        let (key, value) = pair?;
-        pack_value(out, &key, depth)?;
-        pack_value(out, &value, depth)?;
+    pack_header(given.out, len, 0x80, 0xde);
+    given.stack.push_nil();
+    while given.stack.next(table) {
+        given.stack.push_copy(table + 1);
+        pack_value(given, depth);
+        pack_value(given, depth);
     }
-    Ok(())
 }
 
-/// How many keys there are, and whether they are 1, 2, 3 … without holes. No value is kept
-/// meanwhile: the binding has places for some thousands.
-fn measure(table: &Table) -> Result<(usize, bool)> {
+/// How many keys a table has, and whether they are 1, 2, 3 … without holes.
+fn measure(given: &mut Given<'_>, table: i32) -> (usize, bool) {
     let (mut len, mut last, mut are_indices) = (0, 0, true);
-    for pair in table.pairs::<Value, Value>() {
+    given.stack.push_nil();
+    while given.stack.next(table) {
         len += 1;
-        match pair?.0 {
-            Value::Integer(index) if index > 0 => last = index.max(last),
+        given.stack.pop();
+        match given.stack.kind(-1) {
+            Kind::Number(key) if integer(key).is_some_and(|index| index > 0) => {
+                last = last.max(key as usize);
+            }
             _ => are_indices = false,
         }
     }
-    Ok((len, are_indices && last == len as i64))
+    (len, are_indices && last == len)
 }
 
-fn unpack(lua: &Lua, args: MultiValue) -> Result<MultiValue> {
-    let given = Given::new(lua, "unpack", &args);
-    unpack_some(&given, 0, 0.0)
+struct Unpack;
+
+impl Function for Unpack {
+    const NAME: &'static str = "unpack";
+
+    fn run(given: &mut Given<'_>) -> std::result::Result<i32, Refused> {
+        unpack_some(given, 0, 0.0)
+    }
 }
 
-fn unpack_one(lua: &Lua, args: MultiValue) -> Result<MultiValue> {
-    let given = Given::new(lua, "unpack_one", &args);
-    let offset = given.number_or(2, 0.0)?;
-    unpack_some(&given, 1, offset)
+struct UnpackOne;
+
+impl Function for UnpackOne {
+    const NAME: &'static str = "unpack_one";
+
+    fn run(given: &mut Given<'_>) -> std::result::Result<i32, Refused> {
+        let offset = given.number_or(2, 0.0)?;
+        unpack_some(given, 1, offset)
+    }
 }
 
-fn unpack_limit(lua: &Lua, args: MultiValue) -> Result<MultiValue> {
-    let given = Given::new(lua, "unpack_limit", &args);
-    let (limit, offset) = (given.number(2)?, given.number_or(3, 0.0)?);
-    unpack_some(&given, limit as i64, offset)
+struct UnpackLimit;
+
+impl Function for UnpackLimit {
+    const NAME: &'static str = "unpack_limit";
+
+    fn run(given: &mut Given<'_>) -> std::result::Result<i32, Refused> {
+        let (limit, offset) = (given.number(2)?, given.number_or(3, 0.0)?);
+        unpack_some(given, limit as i64, offset)
+    }
 }
 
 /// Unpacks `limit` values from an offset on; before them, where the next one begins, or -1 at the
 /// end. Without either it is just all values.
-fn unpack_some(given: &Given<'_>, limit: i64, offset: f64) -> Result<MultiValue> {
-    let input = given.string(1)?;
-    let input = input.as_bytes();
-    let (offset, len) = (offset as i64, input.len());
+fn unpack_some(
+    given: &mut Given<'_>,
+    limit: i64,
+    offset: f64,
+) -> std::result::Result<i32, Refused> {
+    let len = given.string(1)?;
+    let offset = offset as i64;
     let takes_all = limit == 0 && offset == 0;
     if offset < 0 || limit < 0 {
-        return Err(given.error(&format!(
+        return Err(given.refuse(format_args!(
             "Invalid request to unpack with offset of {offset} and limit of {len}."
         )));
     }
     if offset > len as i64 {
-        return Err(given.error(&format!(
+        return Err(given.refuse(format_args!(
             "Start offset {offset} greater than input length {len}."
         )));
     }
+    let before = given.stack.len();
+    if !takes_all {
+        given.stack.push_nil();
+    }
     let mut unpacker = Unpacker {
         given,
-        rest: &input[offset as usize..],
+        at: offset as usize,
+        len,
     };
-    let mut values = MultiValue::new();
-    while !unpacker.rest.is_empty() && (takes_all || (values.len() as i64) < limit) {
-        values.push_back(unpacker.value(0)?);
+    let mut values = 0;
+    while unpacker.at < len && (takes_all || values < limit) {
+        unpacker.given.stack.reserve(1);
+        unpacker.value(0)?;
+        values += 1;
     }
+    let next = unpacker.at;
     if !takes_all {
-        let next = match unpacker.rest.len() {
-            0 => -1,
-            left => (len - left) as i64,
-        };
-        values.push_front(Value::Integer(next));
+        let next = if next == len { -1.0 } else { next as f64 };
+        given.stack.push_number(next);
+        given.stack.replace(before + 1);
     }
-    Ok(values)
+    Ok(given.stack.len() - before)
 }
 
-struct Unpacker<'a> {
-    given: &'a Given<'a>,
-    rest: &'a [u8],
+/// Unpacks the first argument.
+struct Unpacker<'a, 'g> {
+    given: &'a mut Given<'g>,
+    /// Where the next value begins.
+    at: usize,
+    /// Where the input ends.
+    len: usize,
 }
 
-impl<'a> Unpacker<'a> {
-    fn value(&mut self, depth: usize) -> Result<Value> {
-        let kind = self.take(1)?[0];
-        Ok(match kind {
-            0..=0x7f => Value::Integer(i64::from(kind)),
-            0xe0.. => Value::Integer(i64::from(kind.cast_signed())),
+impl Unpacker<'_, '_> {
+    /// Pushes the next value.
+    fn value(&mut self, depth: usize) -> std::result::Result<(), Refused> {
+        let kind = self.unsigned(1)? as u8;
+        let stack = &mut *self.given.stack;
+        match kind {
+            0..=0x7f => stack.push_number(kind.into()),
+            0xe0.. => stack.push_number(kind.cast_signed().into()),
             0x80..=0x8f => self.map(usize::from(kind & 0xf), depth)?,
             0x90..=0x9f => self.array(usize::from(kind & 0xf), depth)?,
             0xa0..=0xbf => self.string(usize::from(kind & 0x1f))?,
-            0xc0 => Value::Nil,
-            0xc2 => Value::Boolean(false),
-            0xc3 => Value::Boolean(true),
-            0xca => Value::Number(f64::from(f32::from_bits(self.unsigned(4)? as u32))),
-            0xcb => Value::Number(f64::from_bits(self.unsigned(8)?)),
-            0xcc..=0xcf => Value::Integer(self.unsigned(1 << (kind - 0xcc))?.cast_signed()),
-            0xd0..=0xd3 => Value::Integer(self.signed(1 << (kind - 0xd0))?),
+            0xc0 => stack.push_nil(),
+            0xc2 => stack.push_bool(false),
+            0xc3 => stack.push_bool(true),
+            0xca => {
+                let number = f32::from_bits(self.unsigned(4)? as u32);
+                self.given.stack.push_number(number.into());
+            }
+            0xcb => {
+                let number = f64::from_bits(self.unsigned(8)?);
+                self.given.stack.push_number(number);
+            }
+            0xcc..=0xcf => {
+                let number = self.unsigned(1 << (kind - 0xcc))?.cast_signed();
+                self.given.stack.push_number(number as f64);
+            }
+            0xd0..=0xd3 => {
+                let number = self.signed(1 << (kind - 0xd0))?;
+                self.given.stack.push_number(number as f64);
+            }
             0xd9..=0xdb => {
                 let len = self.unsigned(1 << (kind - 0xd9))?;
-                self.string(len as usize)?
+                self.string(len as usize)?;
             }
             0xdc | 0xdd => {
                 let len = self.unsigned(2 << (kind - 0xdc))?;
-                self.array(len as usize, depth)?
+                self.array(len as usize, depth)?;
             }
             0xde | 0xdf => {
                 let len = self.unsigned(2 << (kind - 0xde))?;
-                self.map(len as usize, depth)?
+                self.map(len as usize, depth)?;
             }
             _ => return Err(self.bad_format()),
-        })
+        }
+        Ok(())
     }
 
-    fn bad_format(&self) -> Error {
-        self.given.error("Bad data format in input.")
+    fn bad_format(&mut self) -> Refused {
+        self.given.refuse("Bad data format in input.")
     }
 
-    fn take(&mut self, len: usize) -> Result<&'a [u8]> {
-        let Some((taken, rest)) = self.rest.split_at_checked(len) else {
-            return Err(self.given.error("Missing bytes in input."));
-        };
-        self.rest = rest;
-        Ok(taken)
+    /// Goes on by so many bytes, and says where they are.
+    fn take(&mut self, len: usize) -> std::result::Result<Range<usize>, Refused> {
+        if len > self.len - self.at {
+            return Err(self.given.refuse("Missing bytes in input."));
+        }
+        self.at += len;
+        Ok(self.at - len..self.at)
     }
 
-    fn unsigned(&mut self, len: usize) -> Result<u64> {
-        let bytes = self.take(len)?;
+    fn unsigned(&mut self, len: usize) -> std::result::Result<u64, Refused> {
+        let place = self.take(len)?;
+        let bytes = &self.given.stack.bytes(1)[place];
         Ok(bytes
             .iter()
             .fold(0, |sum, &byte| sum << 8 | u64::from(byte)))
     }
 
-    fn signed(&mut self, len: usize) -> Result<i64> {
+    fn signed(&mut self, len: usize) -> std::result::Result<i64, Refused> {
         let unused_bits = 64 - 8 * len as u32;
         Ok((self.unsigned(len)? << unused_bits).cast_signed() >> unused_bits)
     }
 
-    fn string(&mut self, len: usize) -> Result<Value> {
-        let bytes = self.take(len)?;
-        Ok(Value::String(self.given.lua.create_string(bytes)?))
+    fn string(&mut self, len: usize) -> std::result::Result<(), Refused> {
+        let place = self.take(len)?;
+        self.given.stack.push_part(1, place);
+        Ok(())
     }
 
-    fn array(&mut self, len: usize, depth: usize) -> Result<Value> {
-        let table = self.table(depth)?;
+    fn array(&mut self, len: usize, depth: usize) -> std::result::Result<(), Refused> {
+        self.table(depth)?;
         for index in 1..=len {
-            table.raw_set(index, self.value(depth + 1)?)?;
+            self.value(depth + 1)?;
+            self.given.stack.set_element(index as i32);
         }
-        Ok(Value::Table(table))
+        Ok(())
     }
 
-    fn map(&mut self, len: usize, depth: usize) -> Result<Value> {
-        let table = self.table(depth)?;
+    fn map(&mut self, len: usize, depth: usize) -> std::result::Result<(), Refused> {
+        self.table(depth)?;
         for _ in 0..len {
-            let (key, value) = (self.value(depth + 1)?, self.value(depth + 1)?);
-            let is_nan = key.as_number().is_some_and(f64::is_nan);
-            if key.is_nil() || is_nan {
+            self.value(depth + 1)?;
+            let is_key = match self.given.stack.kind(-1) {
+                Kind::Nil => false,
+                Kind::Number(number) => !number.is_nan(),
+                _ => true,
+            };
+            self.value(depth + 1)?;
+            if !is_key {
                 return Err(self.bad_format());
             }
-            table.raw_set(key, value)?;
+            self.given.stack.set_field();
         }
-        Ok(Value::Table(table))
+        Ok(())
     }
 
-    fn table(&self, depth: usize) -> Result<Table> {
+    /// Pushes an empty table. It isn't made for so many fields: their order would be another then
+    /// than it is in Redis.
+    fn table(&mut self, depth: usize) -> std::result::Result<(), Refused> {
         if depth > MAX_UNPACKED_NESTING {
             return Err(self.bad_format());
         }
-        self.given.lua.create_table()
+        self.given.stack.reserve(PLACES);
+        self.given.stack.push_table(0, 0);
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod bit;
 mod cjson;
 mod cmsgpack;
 mod given;
+mod native;
 mod packing;
 
 use mlua::{Lua, Result, Table};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use commands::spec::flags;
-use commands::{Args, CommandError};
+use commands::{Args, CommandError, OwnedArgs};
 use protocol::Reply;
 use scripting::{Called, Callee, Given, Host, LogLevel, Tick as Verdict, flags as script_flags};
 
@@ -247,8 +247,8 @@ impl<'c, 'a, 's> Run<'c, 'a, 's> {
 }
 
 impl Host for Run<'_, '_, '_> {
-    fn call(&mut self, args: Args<'_>, resp3: bool, out: &mut Vec<u8>) -> Called {
-        let mut reply = Reply::new(out, resp3);
+    fn call(&mut self, args: &OwnedArgs, resp3: bool, out: &mut Vec<u8>) -> Called {
+        let (args, mut reply) = (args.borrow(), Reply::new(out, resp3));
         let refused = match find(self.call, args) {
             Ok(entry) => match self.permit(entry, args) {
                 Ok(Permit::Now) => {
