@@ -159,6 +159,9 @@ impl Thread {
             0 => SPARE_BYTES,
             limit => SPARE_BYTES.min((limit / SPARE_SHARE) as usize),
         };
+        if !self.config.persistence.aof_disable_auto_gc {
+            self.shared.persistence.aof.remove_history();
+        }
         self.look_at_memory();
         self.take_clients_limit();
     }
