@@ -302,10 +302,10 @@ impl Thread {
             return;
         };
         if conn.state != State::Closing {
-            let Conn { session, out, .. } = &mut *conn;
-            if out.capacity() == 0 {
-                *out = self.spare.pop().unwrap_or_default();
+            if conn.out.capacity() == 0 {
+                conn.out = self.spare_buffer();
             }
+            let Conn { session, out, .. } = &mut *conn;
             write(session, &mut Reply::new(out, session.resp3));
         }
         self.put_back(conn);
@@ -370,8 +370,7 @@ impl Thread {
         }
         let mut out = std::mem::take(&mut conn.out);
         if out.capacity() == 0 {
-            out = self.spare.pop().unwrap_or_default();
-            self.spare_bytes -= out.capacity();
+            out = self.spare_buffer();
         }
         let mut batch = std::mem::take(&mut self.batch);
         let mut txn = Txn::new(&shared.store, self.number, conn.session.db, self.now_ms());
@@ -524,6 +523,13 @@ impl Thread {
             self.conns[id.index()] = Some(conn);
         }
         self.recycle(buffer);
+    }
+
+    /// A buffer for output, with room if one is at hand.
+    fn spare_buffer(&mut self) -> Vec<u8> {
+        let buffer = self.spare.pop().unwrap_or_default();
+        self.spare_bytes -= buffer.capacity();
+        buffer
     }
 
     /// A buffer whose bytes were sent.
