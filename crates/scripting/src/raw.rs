@@ -128,6 +128,12 @@ impl Stack {
         unsafe { !ffi::lua_tolstring(self.0, at, std::ptr::null_mut()).is_null() }
     }
 
+    /// Makes room for so many values, if there may be as many.
+    pub(crate) fn has_room(&mut self, count: i32) -> bool {
+        // SAFETY: see above.
+        unsafe { ffi::lua_checkstack(self.0, count) != 0 }
+    }
+
     /// Makes room for so many values.
     pub(crate) fn reserve(&mut self, count: i32) {
         // SAFETY: see above.

@@ -197,7 +197,12 @@ fn unpack_some(given: &mut Given<'_>, limit: i64, offset: f64) -> Result<i32> {
     };
     let mut values = 0;
     while unpacker.at < len && (takes_all || values < limit) {
-        unpacker.given.stack.reserve(1);
+        if !unpacker.given.stack.has_room(1) {
+            return Err(unpacker.given.refuse(
+                "stack overflow (too many return values at once; use unpack_one or unpack_limit \
+                 instead.)",
+            ));
+        }
         unpacker.value(0)?;
         values += 1;
     }

@@ -111,13 +111,12 @@ impl<'a, 'g> Decoder<'a, 'g> {
     /// Pushes a table, and has it filled.
     fn nested(&mut self, fill: fn(&mut Self) -> Result<()>) -> Result<()> {
         self.depth += 1;
-        if self.depth > self.given.state.decode_depth {
+        if self.depth > self.given.state.decode_depth || !self.given.stack.has_room(PLACES) {
             let (depth, at) = (self.depth, self.at);
             return Err(self.given.refuse(format_args!(
                 "Found too many nested data structures ({depth}) at character {at}"
             )));
         }
-        self.given.stack.reserve(PLACES);
         self.given.stack.push_table(0, 0);
         fill(self)?;
         self.depth -= 1;

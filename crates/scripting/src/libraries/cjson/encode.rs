@@ -31,12 +31,11 @@ fn refuse(given: &mut Given<'_>, why: &str) -> Refused {
 }
 
 fn append_table(given: &mut Given<'_>, depth: i32) -> Result<()> {
-    if depth > given.state.encode_depth {
+    if depth > given.state.encode_depth || !given.stack.has_room(PLACES) {
         return Err(given.refuse(format_args!(
             "Cannot serialise, excessive nesting ({depth})"
         )));
     }
-    given.stack.reserve(PLACES);
     match array_length(given)? {
         Some(length) => append_array(given, length, depth),
         None => append_object(given, depth),
