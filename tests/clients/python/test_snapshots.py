@@ -1,6 +1,7 @@
 """Snapshots: SAVE, BGSAVE, save points, and what comes back after a restart."""
 
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -349,6 +350,17 @@ def snapshots(folder):
                   or name.endswith("-summary.dfs"))
 
 
+def save_with_older_ones(client, folder, count):
+    """Saves, and has so many older snapshots lie beside that, as large as it is."""
+    client.save()
+    for name in os.listdir(folder):
+        for number in range(1, count + 1):
+            older = re.sub(r"-\d+-\d+-\d+T\d+:\d+:\d+", f"-2020-01-0{number}T00:00:00", name)
+            if older != name:
+                shutil.copy(os.path.join(folder, name), os.path.join(folder, older))
+                os.utime(os.path.join(folder, older), (1000 * number, 1000 * number))
+
+
 def save_in_its_own_second(client):
     last_s = client.lastsave().timestamp()
     wait_until(lambda: client.time()[0] > last_s, "a second ends")
@@ -368,8 +380,7 @@ def test_old_snapshots_go_before_the_volume_is_full(own_server, small_volume, op
     server = own_server(dir=folder, dbfilename="dump-{timestamp}", **options)
     with redis.Redis(port=server.port) as client:
         fill_mib(client, 5)
-        for _ in range(3):
-            save_in_its_own_second(client)
+        save_with_older_ones(client, folder, 2)
         before = snapshots(folder)
         assert len(before) == 3
         save_in_its_own_second(client)
@@ -385,11 +396,10 @@ def test_old_snapshots_stay_when_all_are_to_be_kept(own_server, small_volume):
     server = own_server(dir=folder, dbfilename="dump-{timestamp}", snapshot_keep=0)
     with redis.Redis(port=server.port) as client:
         fill_mib(client, 5)
-        for _ in range(2):
-            save_in_its_own_second(client)
+        save_with_older_ones(client, folder, 1)
         before = snapshots(folder)
         with pytest.raises(redis.ResponseError):
-            save_in_its_own_second(client)
+            client.save()
         assert snapshots(folder) == before
         assert "it may fail" in server.log_tail()
 
@@ -401,13 +411,12 @@ def test_a_save_that_filled_the_volume_makes_room_for_the_next(own_server, small
     server = own_server(dir=folder, dbfilename="dump-{timestamp}", **options)
     with redis.Redis(port=server.port) as client:
         fill_mib(client, 5)
-        for _ in range(2):
-            save_in_its_own_second(client)
+        save_with_older_ones(client, folder, 1)
         before = snapshots(folder)
         # It has grown by more than the estimate thinks of.
         fill_mib(client, 11)
         with pytest.raises(redis.ResponseError):
-            save_in_its_own_second(client)
+            client.save()
         assert snapshots(folder) == before, "the estimate was that it fits"
         save_in_its_own_second(client)
         left = snapshots(folder)
@@ -423,8 +432,7 @@ def test_a_rewrite_removes_old_snapshots_too(own_server, small_volume):
         fill_mib(client, 5)
         client.bgrewriteaof()
         wait_until(lambda: client.info("persistence")["aof_rewrites"] > 1, "it is rewritten")
-        for _ in range(3):
-            save_in_its_own_second(client)
+        save_with_older_ones(client, folder, 2)
         before = snapshots(folder)
         client.bgrewriteaof()
         wait_until(lambda: client.info("persistence")["aof_rewrites"] > 2, "it is rewritten")
@@ -437,8 +445,7 @@ def test_an_append_only_file_that_fills_the_volume_removes_old_snapshots(own_ser
                         auto_aof_rewrite_percentage=0)
     with redis.Redis(port=server.port) as client:
         fill_mib(client, 2)
-        for _ in range(3):
-            save_in_its_own_second(client)
+        save_with_older_ones(client, folder, 2)
         before = snapshots(folder)
         for number in range(30):
             client.set("key", os.urandom(100_000))
