@@ -157,6 +157,24 @@ fn with_body(payload: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     payload::finish(body, 12)
 }
 
+#[test]
+fn a_single_element_of_a_list_is_not_empty() {
+    let list = |nodes: &[u8]| read(&payload::finish([&[18], nodes].concat(), 12));
+    let mut two = List::default();
+    for text in [b"a", b"b"] {
+        two.push(End::Back, Elem::of(text), rules().list);
+    }
+    let read = list(b"\x02\x01\x01a\x01\x01b").expect("two elements");
+    assert_eq!(describe(&read), describe(&Value::List(two)));
+    for nodes in [
+        &b"\x01\x01\x00"[..],
+        b"\x02\x01\x01a\x01\x00",
+        b"\x02\x01\x00\x01\x01a",
+    ] {
+        assert!(list(nodes).is_err(), "Redis refuses {nodes:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 

@@ -93,6 +93,15 @@ impl Stack {
         self.string(at).unwrap_or_default()
     }
 
+    /// Whether a value is the null pointer.
+    pub(crate) fn is_null(&self, at: i32) -> bool {
+        // SAFETY: see above; neither changes or raises anything.
+        unsafe {
+            ffi::lua_type(self.0, at) == ffi::LUA_TLIGHTUSERDATA
+                && ffi::lua_touserdata(self.0, at).is_null()
+        }
+    }
+
     /// The number that a value is, or that it is the text of.
     pub(crate) fn number(&self, at: i32) -> Option<f64> {
         // SAFETY: see above; neither changes nor raises anything.
@@ -104,6 +113,13 @@ impl Stack {
         // SAFETY: see above; names of types are constants of Lua's, in ASCII.
         let name = unsafe { CStr::from_ptr(ffi::lua_typename(self.0, ffi::lua_type(self.0, at))) };
         name.to_str().unwrap_or_default()
+    }
+
+    /// The number that the running function was made with.
+    #[inline]
+    pub(crate) fn own_number(&self) -> usize {
+        // SAFETY: see above; neither changes or raises anything.
+        unsafe { ffi::lua_tonumber(self.0, ffi::lua_upvalueindex(3)) as usize }
     }
 
     /// Makes a string of a number. Whether there is a string then.
@@ -152,6 +168,12 @@ impl Stack {
     pub(crate) fn push_nil(&mut self) {
         // SAFETY: see above.
         unsafe { ffi::lua_pushnil(self.0) };
+    }
+
+    /// Pushes the null pointer.
+    pub(crate) fn push_null(&mut self) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_pushlightuserdata(self.0, std::ptr::null_mut()) };
     }
 
     #[inline]
@@ -292,14 +314,28 @@ impl Stack {
     }
 }
 
-/// Makes a function for scripts.
+/// Makes a function for scripts, which shares its memory with all of the interpreter's.
 pub(crate) fn function<N: Native>(lua: &Lua) -> Result<Function> {
-    let memory = Rc::as_ptr(&memory::<N::Memory>(lua));
-    // SAFETY: runs in protected mode; what it pushes is what it returns.
+    function_of::<N>(lua, &memory::<N::Memory>(lua), 0)
+}
+
+/// Makes a function for scripts with this memory, which it keeps, and a number to tell it from
+/// others that have the same.
+pub(crate) fn function_of<N: Native>(
+    lua: &Lua,
+    memory: &Rc<RefCell<N::Memory>>,
+    number: usize,
+) -> Result<Function> {
+    let keeper = lua.create_any_userdata(Rc::clone(memory))?;
+    let memory = Rc::as_ptr(memory);
+    // SAFETY: runs in protected mode with the keeper on the stack; what it pushes is what it
+    // returns.
     unsafe {
-        lua.exec_raw((), |state| {
+        lua.exec_raw(keeper, |state| {
             ffi::lua_pushlightuserdata(state, memory.cast_mut().cast());
-            ffi::lua_pushcclosure(state, run_native::<N>, 1);
+            ffi::lua_insert(state, -2);
+            ffi::lua_pushnumber(state, number as f64);
+            ffi::lua_pushcclosure(state, run_native::<N>, 3);
         })
     }
 }
@@ -320,7 +356,7 @@ pub(crate) fn memory<M: Default + 'static>(lua: &Lua) -> Rc<RefCell<M>> {
 /// What Lua calls for a function of scripts.
 unsafe extern "C-unwind" fn run_native<N: Native>(state: *mut lua_State) -> c_int {
     let mut stack = Stack(state);
-    // SAFETY: `function` has made this upvalue; the interpreter keeps what it points to. There is
+    // SAFETY: `function_of` has made this upvalue; the other one keeps what it points to. There is
     // no other reference to it while `answer` has it: Lua's functions that it calls don't call
     // back. It isn't borrowed from the cell there, as an error of Lua's would leave it borrowed.
     let answer = unsafe {

@@ -25,7 +25,7 @@ use crate::table::Entry;
 use crate::ticks::{Tick, Ticks};
 
 /// Output buffers kept for reuse: how many, how large they may be, and how large together.
-const SPARE_BUFFERS: usize = 64;
+const SPARE_BUFFERS: usize = 128;
 pub(crate) const SPARE_BYTES_EACH: usize = 128 << 10;
 const SPARE_BYTES: usize = 1 << 20;
 /// Together they are no larger than this share of `maxmemory`.
@@ -159,6 +159,9 @@ impl Thread {
             0 => SPARE_BYTES,
             limit => SPARE_BYTES.min((limit / SPARE_SHARE) as usize),
         };
+        if !self.config.persistence.aof_disable_auto_gc {
+            self.shared.persistence.aof.remove_history();
+        }
         self.look_at_memory();
         self.take_clients_limit();
     }
@@ -300,6 +303,9 @@ impl Thread {
         };
         if conn.state != State::Closing {
             let Conn { session, out, .. } = &mut *conn;
+            if out.capacity() == 0 {
+                *out = self.spare.pop().unwrap_or_default();
+            }
             write(session, &mut Reply::new(out, session.resp3));
         }
         self.put_back(conn);

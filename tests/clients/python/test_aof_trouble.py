@@ -239,3 +239,54 @@ def test_a_folder_that_goes_away_is_made_again(own_server):
     await_rewrite(client)
     client.set("b", 1)
     assert sorted(restart(server).keys()) == [b"a", b"b"]
+
+
+def test_a_list_that_cannot_be_written_doubles_and_loses_nothing(own_server):
+    server = start(own_server, save="")
+    client = redis.Redis(port=server.port)
+    for _ in range(100):
+        client.incr("count")
+    in_the_way = os.path.join(folder(server), "temp-appendonly.aof.manifest")
+    os.mkdir(in_the_way)
+    client.incr("count")
+    client.bgrewriteaof()
+
+    def about(field):
+        return client.info("persistence")[field]
+
+    wait_until(lambda: about("aof_last_write_status") == "err", "it can't be written")
+    wait_until(lambda: about("aof_last_bgrewrite_status") == "err", "nor can the base be listed")
+    assert client.get("count") == b"101"
+    with pytest.raises(redis.ResponseError, match=FULL):
+        client.incr("count")
+    os.rmdir(in_the_way)
+    wait_until(lambda: about("aof_last_write_status") == "ok", "it works again")
+    client.incr("count")
+    assert client.waitaof(1, 0, 0) == [1, 0]
+    kill(server)
+    client = redis.Redis(port=server.port)
+    wait_until(lambda: is_loaded(client), "it is loaded")
+    assert client.get("count") == b"102"
+
+
+def test_outdated_files_go_when_they_are_no_longer_to_be_kept(own_server):
+    server = start(own_server, aof_disable_auto_gc="yes")
+    client = redis.Redis(port=server.port)
+
+    def listed(kind):
+        path = os.path.join(folder(server), "appendonly.aof.manifest")
+        with open(path, encoding="ascii") as file:
+            return [line.split()[1] for line in file if line.split()[-1] == kind]
+
+    for _ in range(2):
+        client.incr("a")
+        client.bgrewriteaof()
+        await_rewrite(client)
+    outdated = listed("h")
+    assert len(outdated) == 4 and set(outdated) < set(os.listdir(folder(server)))
+    client.config_set("aof-disable-auto-gc", "no")
+    wait_until(lambda: listed("h") == [], "they are off the list")
+    files = set(listed("b") + listed("i"))
+    assert files | {"appendonly.aof.manifest"} == set(os.listdir(folder(server)))
+    client.incr("a")
+    assert restart(server).get("a") == b"3"

@@ -295,3 +295,156 @@ def test_a_killed_server_comes_back_with_a_whole_snapshot(own_server):
             wait_until(lambda: client.info("persistence")["loading"] == 0, "it is loaded")
             values = set(client.mget([f"key{number}" for number in range(100)]))
             assert len(values) == 1
+
+
+def test_others_are_served_while_the_disk_is_slow(own_server):
+    server = own_server(proactor_threads=2)
+    client = redis.Redis(port=server.port)
+    keys = [f"key{number}" for number in range(2_000)]
+    client.mset({key: key * 200 for key in keys})
+    # A disk that takes nothing until someone reads what is on it.
+    disk = os.path.join(server.dir, f"temp-{server.pid}-dump.rdb")
+    os.mkfifo(disk)
+    client.bgsave()
+    for key in keys:
+        assert client.get(key) == (key * 200).encode()
+        client.set(key, "changed meanwhile")
+    assert client.info("persistence")["rdb_bgsave_in_progress"] == 1
+    with pytest.raises(redis.ResponseError, match="already in progress"):
+        client.save()
+    with open(disk, "rb") as reader:
+        written = reader.read()
+    await_save(client)
+    assert client.info("persistence")["rdb_last_bgsave_status"] == "err", "it can't be synced"
+    assert set(client.mget(keys)) == {b"changed meanwhile"}
+    with open(os.path.join(server.dir, "dump.rdb"), "wb") as snapshot:
+        snapshot.write(written)
+    client = restart(server)
+    assert client.mget(keys) == [(key * 200).encode() for key in keys]
+
+
+@pytest.fixture
+def small_volume(tmp_path):
+    """Mounts a volume of so many MiB: it is gone with the test."""
+    mounted = []
+
+    def mount(mib):
+        path = str(tmp_path / "volume")
+        os.mkdir(path)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "darner-test", path]
+        if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            pytest.skip("mounting a small volume needs root")
+        mounted.append(path)
+        return path
+
+    yield mount
+    for path in mounted:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def snapshots(folder):
+    """The names of snapshots in a folder, without those of half-written files."""
+    names = os.listdir(folder)
+    return sorted(name for name in names if name.startswith("dump") and name.endswith(".rdb")
+                  or name.endswith("-summary.dfs"))
+
+
+def save_in_its_own_second(client):
+    last_s = client.lastsave().timestamp()
+    wait_until(lambda: client.time()[0] > last_s, "a second ends")
+    client.save()
+
+
+def fill_mib(client, mib):
+    """About so much that can't be compressed."""
+    for number in range(mib * 10):
+        client.set(number, os.urandom(100_000))
+
+
+@pytest.mark.parametrize("options", [{}, {"df_snapshot_format": "true", "proactor_threads": 2}],
+                         ids=["single", "set"])
+def test_old_snapshots_go_before_the_volume_is_full(own_server, small_volume, options):
+    folder = small_volume(18)
+    server = own_server(dir=folder, dbfilename="dump-{timestamp}", **options)
+    with redis.Redis(port=server.port) as client:
+        fill_mib(client, 5)
+        for _ in range(3):
+            save_in_its_own_second(client)
+        before = snapshots(folder)
+        assert len(before) == 3
+        save_in_its_own_second(client)
+        left = snapshots(folder)
+        assert len(left) == 3 and left[:2] == before[1:], "only the oldest one went"
+        assert "1 old snapshots removed: the next one may take" in server.log_tail()
+        state = digest(client)
+    assert digest(restart(server)) == state
+
+
+def test_old_snapshots_stay_when_all_are_to_be_kept(own_server, small_volume):
+    folder = small_volume(12)
+    server = own_server(dir=folder, dbfilename="dump-{timestamp}", snapshot_keep=0)
+    with redis.Redis(port=server.port) as client:
+        fill_mib(client, 5)
+        for _ in range(2):
+            save_in_its_own_second(client)
+        before = snapshots(folder)
+        with pytest.raises(redis.ResponseError):
+            save_in_its_own_second(client)
+        assert snapshots(folder) == before
+        assert "it may fail" in server.log_tail()
+
+
+@pytest.mark.parametrize("options", [{}, {"df_snapshot_format": "true", "proactor_threads": 2}],
+                         ids=["single", "set"])
+def test_a_save_that_filled_the_volume_makes_room_for_the_next(own_server, small_volume, options):
+    folder = small_volume(20)
+    server = own_server(dir=folder, dbfilename="dump-{timestamp}", **options)
+    with redis.Redis(port=server.port) as client:
+        fill_mib(client, 5)
+        for _ in range(2):
+            save_in_its_own_second(client)
+        before = snapshots(folder)
+        # It has grown by more than the estimate thinks of.
+        fill_mib(client, 11)
+        with pytest.raises(redis.ResponseError):
+            save_in_its_own_second(client)
+        assert snapshots(folder) == before, "the estimate was that it fits"
+        save_in_its_own_second(client)
+        left = snapshots(folder)
+        assert before[0] not in left and before[1] in left and len(left) == 2
+        state = digest(client)
+    assert digest(restart(server)) == state
+
+
+def test_a_rewrite_removes_old_snapshots_too(own_server, small_volume):
+    folder = small_volume(24)
+    server = own_server(dir=folder, dbfilename="dump-{timestamp}", appendonly="yes")
+    with redis.Redis(port=server.port) as client:
+        fill_mib(client, 5)
+        client.bgrewriteaof()
+        wait_until(lambda: client.info("persistence")["aof_rewrites"] > 1, "it is rewritten")
+        for _ in range(3):
+            save_in_its_own_second(client)
+        before = snapshots(folder)
+        client.bgrewriteaof()
+        wait_until(lambda: client.info("persistence")["aof_rewrites"] > 2, "it is rewritten")
+        assert snapshots(folder) == before[1:]
+
+
+def test_an_append_only_file_that_fills_the_volume_removes_old_snapshots(own_server, small_volume):
+    folder = small_volume(10)
+    server = own_server(dir=folder, dbfilename="dump-{timestamp}", appendonly="yes",
+                        auto_aof_rewrite_percentage=0)
+    with redis.Redis(port=server.port) as client:
+        fill_mib(client, 2)
+        for _ in range(3):
+            save_in_its_own_second(client)
+        before = snapshots(folder)
+        for number in range(30):
+            client.set("key", os.urandom(100_000))
+            assert client.waitaof(1, 0, 0) == [1, 0]
+        assert 0 < len(snapshots(folder)) < 3 and snapshots(folder)[-1] == before[-1]
+        with pytest.raises(redis.ResponseError, match="MISCONF Errors writing to the AOF file"):
+            for number in range(200):
+                client.set(number, os.urandom(100_000))
+        assert snapshots(folder) == before[-1:], "the newest one stays"

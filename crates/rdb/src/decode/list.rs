@@ -36,13 +36,16 @@ pub(super) fn quicklist<R: Read>(input: &mut Input<R>, limit: NodeLimit) -> Resu
     whole(list)
 }
 
-/// A row of listpacks, of which some may be empty, and of single elements.
+/// A row of listpacks, of which some may be empty, and of single elements, which are large.
 pub(super) fn quicklist_2<R: Read>(input: &mut Input<R>, limit: NodeLimit) -> Result<Value, Error> {
     let mut list = List::default();
     for _ in 0..count(input)? {
         let container = input.length()?;
         let text = input.string()?;
         match container {
+            node::PLAIN if text.is_empty() => {
+                return Err(Error::Corrupt("a list has a node without anything in it"));
+            }
             node::PLAIN => push(&mut list, &[Elem::of(&text)], limit),
             node::PACKED => push(&mut list, &listpack::parse(&text)?, limit),
             _ => return Err(Error::Corrupt("a list has a node of an unknown kind")),

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use mlua::{Lua, Result, Table};
+use mlua::{Lua, Table};
 
-use super::native::{Function, Given, Refused, add};
+use super::native::{Library, Refused, Result};
 use crate::raw::Kind;
+
+type Given<'a> = super::native::Given<'a, ()>;
 
 /// Tables deeper than this are packed as nil.
 const MAX_NESTING: usize = 16;
@@ -15,35 +17,29 @@ const MAX_UNPACKED_NESTING: usize = 1000;
 const PLACES: i32 = 4;
 
 /// The table `cmsgpack`.
-pub(super) fn library(lua: &Lua) -> Result<Table> {
-    let table = lua.create_table()?;
-    table.raw_set("_NAME", "cmsgpack")?;
-    table.raw_set("_VERSION", "lua-cmsgpack 0.4.0")?;
-    table.raw_set("_DESCRIPTION", "MessagePack C implementation for Lua")?;
-    add::<Pack>(lua, &table)?;
-    add::<Unpack>(lua, &table)?;
-    add::<UnpackOne>(lua, &table)?;
-    add::<UnpackLimit>(lua, &table)?;
-    Ok(table)
+pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
+    let library = Library::new(lua)?;
+    library.set("_NAME", "cmsgpack")?;
+    library.set("_VERSION", "lua-cmsgpack 0.4.0")?;
+    library.set("_DESCRIPTION", "MessagePack C implementation for Lua")?;
+    library.add("pack", pack)?;
+    library.add("unpack", unpack)?;
+    library.add("unpack_one", unpack_one)?;
+    library.add("unpack_limit", unpack_limit)?;
+    Ok(library.table)
 }
 
-struct Pack;
-
-impl Function for Pack {
-    const NAME: &'static str = "pack";
-
-    fn run(given: &mut Given<'_>) -> std::result::Result<i32, Refused> {
-        let count = given.stack.len();
-        if count == 0 {
-            return Err(given.bad(0, "MessagePack pack needs input."));
-        }
-        for at in 1..=count {
-            given.stack.push_copy(at);
-            pack_value(given, 0);
-        }
-        given.push_out();
-        Ok(1)
+fn pack(given: &mut Given<'_>) -> Result<i32> {
+    let count = given.stack.len();
+    if count == 0 {
+        return Err(given.bad(0, "MessagePack pack needs input."));
     }
+    for at in 1..=count {
+        given.stack.push_copy(at);
+        pack_value(given, 0);
+    }
+    given.push_out();
+    Ok(1)
 }
 
 /// Packs the topmost value, and pops it.
@@ -160,45 +156,23 @@ fn measure(given: &mut Given<'_>, table: i32) -> (usize, bool) {
     (len, are_indices && last == len)
 }
 
-struct Unpack;
-
-impl Function for Unpack {
-    const NAME: &'static str = "unpack";
-
-    fn run(given: &mut Given<'_>) -> std::result::Result<i32, Refused> {
-        unpack_some(given, 0, 0.0)
-    }
+fn unpack(given: &mut Given<'_>) -> Result<i32> {
+    unpack_some(given, 0, 0.0)
 }
 
-struct UnpackOne;
-
-impl Function for UnpackOne {
-    const NAME: &'static str = "unpack_one";
-
-    fn run(given: &mut Given<'_>) -> std::result::Result<i32, Refused> {
-        let offset = given.number_or(2, 0.0)?;
-        unpack_some(given, 1, offset)
-    }
+fn unpack_one(given: &mut Given<'_>) -> Result<i32> {
+    let offset = given.number_or(2, 0.0)?;
+    unpack_some(given, 1, offset)
 }
 
-struct UnpackLimit;
-
-impl Function for UnpackLimit {
-    const NAME: &'static str = "unpack_limit";
-
-    fn run(given: &mut Given<'_>) -> std::result::Result<i32, Refused> {
-        let (limit, offset) = (given.number(2)?, given.number_or(3, 0.0)?);
-        unpack_some(given, limit as i64, offset)
-    }
+fn unpack_limit(given: &mut Given<'_>) -> Result<i32> {
+    let (limit, offset) = (given.number(2)?, given.number_or(3, 0.0)?);
+    unpack_some(given, limit as i64, offset)
 }
 
 /// Unpacks `limit` values from an offset on; before them, where the next one begins, or -1 at the
 /// end. Without either it is just all values.
-fn unpack_some(
-    given: &mut Given<'_>,
-    limit: i64,
-    offset: f64,
-) -> std::result::Result<i32, Refused> {
+fn unpack_some(given: &mut Given<'_>, limit: i64, offset: f64) -> Result<i32> {
     let len = given.string(1)?;
     let offset = offset as i64;
     let takes_all = limit == 0 && offset == 0;
@@ -247,7 +221,7 @@ struct Unpacker<'a, 'g> {
 
 impl Unpacker<'_, '_> {
     /// Pushes the next value.
-    fn value(&mut self, depth: usize) -> std::result::Result<(), Refused> {
+    fn value(&mut self, depth: usize) -> Result<()> {
         let kind = self.unsigned(1)? as u8;
         let stack = &mut *self.given.stack;
         match kind {
@@ -297,7 +271,7 @@ impl Unpacker<'_, '_> {
     }
 
     /// Goes on by so many bytes, and says where they are.
-    fn take(&mut self, len: usize) -> std::result::Result<Range<usize>, Refused> {
+    fn take(&mut self, len: usize) -> Result<Range<usize>> {
         if len > self.len - self.at {
             return Err(self.given.refuse("Missing bytes in input."));
         }
@@ -305,7 +279,7 @@ impl Unpacker<'_, '_> {
         Ok(self.at - len..self.at)
     }
 
-    fn unsigned(&mut self, len: usize) -> std::result::Result<u64, Refused> {
+    fn unsigned(&mut self, len: usize) -> Result<u64> {
         let place = self.take(len)?;
         let bytes = &self.given.stack.bytes(1)[place];
         Ok(bytes
@@ -313,18 +287,18 @@ impl Unpacker<'_, '_> {
             .fold(0, |sum, &byte| sum << 8 | u64::from(byte)))
     }
 
-    fn signed(&mut self, len: usize) -> std::result::Result<i64, Refused> {
+    fn signed(&mut self, len: usize) -> Result<i64> {
         let unused_bits = 64 - 8 * len as u32;
         Ok((self.unsigned(len)? << unused_bits).cast_signed() >> unused_bits)
     }
 
-    fn string(&mut self, len: usize) -> std::result::Result<(), Refused> {
+    fn string(&mut self, len: usize) -> Result<()> {
         let place = self.take(len)?;
         self.given.stack.push_part(1, place);
         Ok(())
     }
 
-    fn array(&mut self, len: usize, depth: usize) -> std::result::Result<(), Refused> {
+    fn array(&mut self, len: usize, depth: usize) -> Result<()> {
         self.table(depth)?;
         for index in 1..=len {
             self.value(depth + 1)?;
@@ -333,7 +307,7 @@ impl Unpacker<'_, '_> {
         Ok(())
     }
 
-    fn map(&mut self, len: usize, depth: usize) -> std::result::Result<(), Refused> {
+    fn map(&mut self, len: usize, depth: usize) -> Result<()> {
         self.table(depth)?;
         for _ in 0..len {
             self.value(depth + 1)?;
@@ -353,7 +327,7 @@ impl Unpacker<'_, '_> {
 
     /// Pushes an empty table. It isn't made for so many fields: their order would be another then
     /// than it is in Redis.
-    fn table(&mut self, depth: usize) -> std::result::Result<(), Refused> {
+    fn table(&mut self, depth: usize) -> Result<()> {
         if depth > MAX_UNPACKED_NESTING {
             return Err(self.bad_format());
         }

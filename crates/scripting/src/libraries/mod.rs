@@ -4,7 +4,6 @@
 mod bit;
 mod cjson;
 mod cmsgpack;
-mod given;
 mod native;
 mod packing;
 

@@ -1,65 +1,100 @@
-//! Functions of libraries that work on Lua's stack, and what such a function was given. See
-//! `raw.rs` for what this code has to mind.
+//! Libraries whose functions work on Lua's stack, and what such a function was given. See `raw.rs`
+//! for what this code has to mind.
 
+use std::cell::RefCell;
 use std::fmt::{Display, Write};
 use std::marker::PhantomData;
+use std::rc::Rc;
 
-use mlua::{Lua, Result, Table};
+use mlua::{IntoLua, Lua, Table};
 
-use crate::raw::{self, Answer, Kind, Native, Stack};
+use crate::raw::{self, Answer, Kind, Stack};
 
-/// A function of a library.
-pub(super) trait Function: 'static {
-    /// As scripts call it.
-    const NAME: &'static str;
-    /// Pushes its results and says how many they are. It may own nothing while it calls Lua.
-    fn run(given: &mut Given<'_>) -> std::result::Result<i32, Refused>;
-}
+/// A function of a library: pushes its results and says how many they are. It may own nothing while
+/// it calls Lua.
+pub(super) type Run<S> = fn(&mut Given<'_, S>) -> Result<i32>;
 
-/// Adds a function to the table of its library.
-pub(super) fn add<F: Function>(lua: &Lua, library: &Table) -> Result<()> {
-    library.raw_set(F::NAME, raw::function::<Named<F>>(lua)?)
-}
+/// What a function comes to.
+pub(super) type Result<T> = std::result::Result<T, Refused>;
 
 /// A function has written why it can't do what it is asked to.
 pub(super) struct Refused;
 
-/// What these functions keep.
+/// A table of functions.
+pub(super) struct Library<'l, S> {
+    lua: &'l Lua,
+    pub(super) table: Table,
+    memory: Rc<RefCell<Memory<S>>>,
+}
+
+impl<'l, S: Default + 'static> Library<'l, S> {
+    /// One without functions.
+    pub(super) fn new(lua: &'l Lua) -> mlua::Result<Self> {
+        Ok(Self {
+            lua,
+            table: lua.create_table()?,
+            memory: Rc::default(),
+        })
+    }
+
+    /// Adds a function under the name by which scripts call it.
+    pub(super) fn add(&self, name: &'static str, run: Run<S>) -> mlua::Result<()> {
+        let number = self.memory.borrow().functions.len();
+        self.memory.borrow_mut().functions.push((name, run));
+        let function = raw::function_of::<Native<S>>(self.lua, &self.memory, number)?;
+        self.set(name, function)
+    }
+
+    /// Adds a value.
+    pub(super) fn set(&self, name: &str, value: impl IntoLua) -> mlua::Result<()> {
+        self.table.raw_set(name, value)
+    }
+}
+
+/// What the functions of a library keep.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+struct Memory<S> {
+    functions: Vec<(&'static str, Run<S>)>,
     out: Vec<u8>,
     refusal: String,
+    state: S,
 }
 
 /// Longest memory of a result that is kept for the next one.
 const KEPT_BYTES: usize = 64 << 10;
 
 /// The arguments of a function, from 1 on, and where it makes its result.
-pub(super) struct Given<'a> {
+pub(super) struct Given<'a, S> {
     pub(super) stack: &'a mut Stack,
     /// For bytes; empty at first.
     pub(super) out: &'a mut Vec<u8>,
+    pub(super) state: &'a mut S,
     function: &'static str,
     refusal: &'a mut String,
 }
 
-impl Given<'_> {
+impl<S> Given<'_, S> {
+    /// Whether an argument isn't there, or nil.
+    pub(super) fn is_none(&self, at: i32) -> bool {
+        self.stack.kind(at) == Kind::Nil
+    }
+
     /// A number, or a string that is one.
-    pub(super) fn number(&mut self, at: i32) -> std::result::Result<f64, Refused> {
+    pub(super) fn number(&mut self, at: i32) -> Result<f64> {
         let number = self.stack.number(at);
         number.ok_or_else(|| self.wrong_type(at, "number"))
     }
 
     /// A number, or `default` where there is none.
-    pub(super) fn number_or(&mut self, at: i32, default: f64) -> std::result::Result<f64, Refused> {
-        if self.stack.kind(at) == Kind::Nil {
+    pub(super) fn number_or(&mut self, at: i32, default: f64) -> Result<f64> {
+        if self.is_none(at) {
             return Ok(default);
         }
         self.number(at)
     }
 
     /// Sees to it that an argument is a string, which a number becomes. Its length.
-    pub(super) fn string(&mut self, at: i32) -> std::result::Result<usize, Refused> {
+    pub(super) fn string(&mut self, at: i32) -> Result<usize> {
         if !self.stack.make_string(at) {
             return Err(self.wrong_type(at, "string"));
         }
@@ -92,23 +127,30 @@ impl Given<'_> {
     }
 }
 
-/// A [`Function`] as Lua calls it.
-struct Named<F>(PhantomData<F>);
+/// What Lua calls for all of these functions.
+struct Native<S>(PhantomData<S>);
 
-impl<F: Function> Native for Named<F> {
-    type Memory = Scratch;
+impl<S: Default + 'static> raw::Native for Native<S> {
+    type Memory = Memory<S>;
 
-    fn answer(stack: &mut Stack, memory: &mut Scratch) -> Answer {
-        let Scratch { out, refusal } = memory;
+    fn answer(stack: &mut Stack, memory: &mut Memory<S>) -> Answer {
+        let (function, run) = memory.functions[stack.own_number()];
+        let Memory {
+            out,
+            refusal,
+            state,
+            ..
+        } = memory;
         out.clear();
         out.shrink_to(KEPT_BYTES);
         let mut given = Given {
             stack,
             out,
-            function: F::NAME,
+            state,
+            function,
             refusal,
         };
-        if let Ok(results) = F::run(&mut given) {
+        if let Ok(results) = run(&mut given) {
             return Answer::Results(results);
         }
         stack.push_place();

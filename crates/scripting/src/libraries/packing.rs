@@ -1,8 +1,13 @@
 //! struct: numbers and strings in the memory layout that a format describes, and back.
 
-use mlua::{Error, Lua, MultiValue, Result, Table, Value};
+use std::ops::Range;
 
-use super::given::Given;
+use mlua::{Lua, Table};
+
+use super::native::{Library, Refused, Result};
+use crate::raw::Kind;
+
+type Given<'a> = super::native::Given<'a, ()>;
 
 /// Longest integer.
 const MAX_INTEGER: usize = 32;
@@ -10,12 +15,12 @@ const MAX_INTEGER: usize = 32;
 const MAX_ALIGNMENT: usize = 8;
 
 /// The table `struct`.
-pub(super) fn library(lua: &Lua) -> Result<Table> {
-    let table = lua.create_table()?;
-    table.raw_set("pack", lua.create_function(pack)?)?;
-    table.raw_set("unpack", lua.create_function(unpack)?)?;
-    table.raw_set("size", lua.create_function(size)?)?;
-    Ok(table)
+pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
+    let library = Library::new(lua)?;
+    library.add("pack", pack)?;
+    library.add("unpack", unpack)?;
+    library.add("size", size)?;
+    Ok(library.table)
 }
 
 /// What a letter of a format stands for.
@@ -47,20 +52,17 @@ impl Item {
     }
 }
 
-/// A format, read letter by letter.
-struct Format<'a> {
-    given: &'a Given<'a>,
-    text: Vec<u8>,
+/// A format, the first argument, read letter by letter.
+struct Format {
     at: usize,
     is_big_endian: bool,
     alignment: usize,
 }
 
-impl<'a> Format<'a> {
-    fn new(given: &'a Given<'a>) -> Result<Self> {
+impl Format {
+    fn new(given: &mut Given<'_>) -> Result<Self> {
+        given.string(1)?;
         Ok(Self {
-            given,
-            text: given.string(1)?.as_bytes().to_vec(),
             at: 0,
             is_big_endian: false,
             alignment: 1,
@@ -68,23 +70,23 @@ impl<'a> Format<'a> {
     }
 
     /// The next item and how many bytes of padding come before it at this position.
-    fn next(&mut self, position: usize) -> Result<Option<(Item, usize)>> {
-        while let Some(&letter) = self.text.get(self.at) {
+    fn next(&mut self, given: &mut Given<'_>, position: usize) -> Result<Option<(Item, usize)>> {
+        while let Some(&letter) = given.stack.bytes(1).get(self.at) {
             self.at += 1;
             let integer = |size, signed| Item::Integer { size, signed };
             let item = match letter {
                 b'b' | b'B' => integer(1, letter == b'b'),
                 b'h' | b'H' => integer(2, letter == b'h'),
-                b'i' | b'I' => integer(self.integer_size()?, letter == b'i'),
+                b'i' | b'I' => integer(self.integer_size(given)?, letter == b'i'),
                 b'l' | b'L' => integer(8, letter == b'l'),
                 b'T' => integer(8, false),
                 b'f' => Item::Float,
                 b'd' => Item::Double,
                 b's' => Item::ZeroEnded,
-                b'c' => Item::Chars(self.count(1)?),
+                b'c' => Item::Chars(self.count(given, 1)?),
                 b'x' => Item::Padding,
                 _ => {
-                    self.set_option(letter)?;
+                    self.set_option(given, letter)?;
                     continue;
                 }
             };
@@ -93,52 +95,50 @@ impl<'a> Format<'a> {
         Ok(None)
     }
 
-    fn set_option(&mut self, letter: u8) -> Result<()> {
+    fn set_option(&mut self, given: &mut Given<'_>, letter: u8) -> Result<()> {
         match letter {
             b' ' => {}
             b'>' => self.is_big_endian = true,
             b'<' => self.is_big_endian = false,
             b'!' => {
-                let alignment = self.count(MAX_ALIGNMENT)?;
+                let alignment = self.count(given, MAX_ALIGNMENT)?;
                 if !alignment.is_power_of_two() {
-                    let text = format!("alignment {alignment} is not a power of 2");
-                    return Err(self.given.error(&text));
+                    return Err(
+                        given.refuse(format_args!("alignment {alignment} is not a power of 2"))
+                    );
                 }
                 self.alignment = alignment;
             }
             _ => {
-                let why = format!("invalid format option '{}'", char::from(letter));
-                return Err(self.given.bad(1, &why));
+                let letter = char::from(letter);
+                return Err(given.bad(1, format_args!("invalid format option '{letter}'")));
             }
         }
         Ok(())
     }
 
-    fn integer_size(&mut self) -> Result<usize> {
-        let size = self.count(4)?;
+    fn integer_size(&mut self, given: &mut Given<'_>) -> Result<usize> {
+        let size = self.count(given, 4)?;
         if size > MAX_INTEGER {
-            let text = format!("integral size {size} is larger than limit of {MAX_INTEGER}");
-            return Err(self.given.error(&text));
+            return Err(given.refuse(format_args!(
+                "integral size {size} is larger than limit of {MAX_INTEGER}"
+            )));
         }
         Ok(size)
     }
 
     /// The number that stands next, or `default`.
-    fn count(&mut self, default: usize) -> Result<usize> {
-        let digits = self.text[self.at..]
-            .iter()
-            .take_while(|b| b.is_ascii_digit());
-        let len = digits.count();
-        let digits = std::str::from_utf8(&self.text[self.at..][..len]).expect("digits");
-        self.at += len;
-        if digits.is_empty() {
+    fn count(&mut self, given: &mut Given<'_>, default: usize) -> Result<usize> {
+        let rest = &given.stack.bytes(1)[self.at..];
+        let len = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if len == 0 {
             return Ok(default);
         }
-        let count = digits
-            .parse()
-            .ok()
-            .filter(|&count| i32::try_from(count).is_ok());
-        count.ok_or_else(|| self.given.error("integral size overflow"))
+        self.at += len;
+        let digits = std::str::from_utf8(&rest[..len]).expect("digits");
+        let count = digits.parse().ok();
+        let count = count.filter(|&count| i32::try_from(count).is_ok());
+        count.ok_or_else(|| given.refuse("integral size overflow"))
     }
 
     fn padding(&self, item: Item, position: usize) -> usize {
@@ -152,55 +152,51 @@ impl<'a> Format<'a> {
     }
 }
 
-fn pack(lua: &Lua, args: MultiValue) -> Result<Value> {
-    let given = Given::new(lua, "pack", &args);
-    let mut format = Format::new(&given)?;
-    let (mut out, mut at) = (Vec::new(), 2);
-    while let Some((item, padding)) = format.next(out.len())? {
-        out.resize(out.len() + padding, 0);
+fn pack(given: &mut Given<'_>) -> Result<i32> {
+    let mut format = Format::new(given)?;
+    let mut at = 2;
+    while let Some((item, padding)) = format.next(given, given.out.len())? {
+        given.out.resize(given.out.len() + padding, 0);
         match item {
             Item::Padding => {
-                out.push(0);
+                given.out.push(0);
                 continue;
             }
             Item::Integer { size, .. } => {
-                pack_integer(
-                    &mut out,
-                    packed_number(&given, at)?,
-                    size,
-                    format.is_big_endian,
-                );
+                let number = packed_number(given, at)?;
+                pack_integer(given.out, number, size, format.is_big_endian);
             }
             Item::Float => {
-                let bytes = (packed_number(&given, at)? as f32).to_le_bytes();
-                push_ordered(&mut out, bytes, format.is_big_endian);
+                let bytes = (packed_number(given, at)? as f32).to_le_bytes();
+                push_ordered(given.out, bytes, format.is_big_endian);
             }
             Item::Double => {
-                let bytes = packed_number(&given, at)?.to_le_bytes();
-                push_ordered(&mut out, bytes, format.is_big_endian);
+                let bytes = packed_number(given, at)?.to_le_bytes();
+                push_ordered(given.out, bytes, format.is_big_endian);
             }
             Item::Chars(count) => {
-                let text = given.string(at)?;
-                let text = text.as_bytes();
-                let count = if count == 0 { text.len() } else { count };
-                let Some(text) = text.get(..count) else {
+                let len = given.string(at)?;
+                let count = if count == 0 { len } else { count };
+                let Some(text) = given.stack.bytes(at).get(..count) else {
                     return Err(given.bad(at + 1, "string too short"));
                 };
-                out.extend_from_slice(text);
+                given.out.extend_from_slice(text);
             }
             Item::ZeroEnded => {
-                out.extend_from_slice(&given.string(at)?.as_bytes());
-                out.push(0);
+                given.string(at)?;
+                given.out.extend_from_slice(given.stack.bytes(at));
+                given.out.push(0);
             }
         }
         at += 1;
     }
-    Ok(Value::String(lua.create_string(out)?))
+    given.push_out();
+    Ok(1)
 }
 
 /// A number; the library says `nil` of one that isn't there.
-fn packed_number(given: &Given<'_>, at: usize) -> Result<f64> {
-    if given.get(at).is_none() {
+fn packed_number(given: &mut Given<'_>, at: i32) -> Result<f64> {
+    if at > given.stack.len() {
         return Err(given.bad(at, "number expected, got nil"));
     }
     given.number(at)
@@ -234,67 +230,70 @@ fn push_ordered<const N: usize>(out: &mut Vec<u8>, mut bytes: [u8; N], is_big_en
     out.extend(bytes);
 }
 
-fn unpack(lua: &Lua, args: MultiValue) -> Result<MultiValue> {
-    let given = Given::new(lua, "unpack", &args);
-    let mut format = Format::new(&given)?;
-    let data = given.string(2)?;
-    let data = data.as_bytes();
+fn unpack(given: &mut Given<'_>) -> Result<i32> {
+    let mut format = Format::new(given)?;
+    given.string(2)?;
     let offset = given.number_or(3, 1.0)?;
     if offset == 0.0 {
         return Err(given.bad(3, "offset must be 1 or greater"));
     }
     let mut position = (offset as i64 - 1).cast_unsigned() as usize;
-    let mut values = MultiValue::new();
-    while let Some((item, padding)) = format.next(position)? {
+    let before = given.stack.len();
+    while let Some((item, padding)) = format.next(given, position)? {
         position = position.saturating_add(padding);
-        let available = data.get(position..).unwrap_or_default();
-        let (taken, size) = match item {
-            Item::Chars(0) => (counted(&given, &mut values, available)?, None),
+        let (len, zero) = match item {
+            Item::Chars(0) => (counted(given, before)?, 0),
             Item::ZeroEnded => {
-                let end = available.iter().position(|&byte| byte == 0);
-                let end = end.ok_or_else(|| given.error("unfinished string in data"))?;
-                (&available[..end], Some(end + 1))
+                let data = given.stack.bytes(2).get(position..).unwrap_or_default();
+                let end = data.iter().position(|&byte| byte == 0);
+                let end = end.ok_or_else(|| given.refuse("unfinished string in data"))?;
+                (end, 1)
             }
-            _ => (take(&given, available, item.size())?, None),
+            _ => (item.size(), 0),
         };
-        position += size.unwrap_or(taken.len());
+        let taken = take(given, position, len)?;
+        position = taken.end + zero;
         if item != Item::Padding {
-            values.push_back(unpacked(lua, item, taken, format.is_big_endian)?);
+            given.stack.reserve(2);
+            push_unpacked(given, item, taken, format.is_big_endian);
         }
     }
-    values.push_back(Value::Number((position as f64) + 1.0));
-    Ok(values)
+    given.stack.push_number(position as f64 + 1.0);
+    Ok(given.stack.len() - before)
 }
 
-fn take<'a>(given: &Given<'_>, available: &'a [u8], size: usize) -> Result<&'a [u8]> {
-    let taken = available.get(..size);
-    taken.ok_or_else(|| given.bad(2, "data string too short"))
-}
-
-/// The bytes whose number is the value before them, which they replace.
-fn counted<'a>(
-    given: &Given<'_>,
-    values: &mut MultiValue,
-    available: &'a [u8],
-) -> Result<&'a [u8]> {
-    let count = match values.pop_back() {
-        Some(Value::Number(count)) if count >= 0.0 => count as usize,
-        _ => return Err(given.error("format 'c0' needs a previous size")),
-    };
-    take(given, available, count)
-}
-
-fn unpacked(lua: &Lua, item: Item, bytes: &[u8], is_big_endian: bool) -> Result<Value> {
-    if matches!(item, Item::Chars(_) | Item::ZeroEnded) {
-        return Ok(Value::String(lua.create_string(bytes)?));
+/// Where so many bytes of the data are.
+fn take(given: &mut Given<'_>, position: usize, len: usize) -> Result<Range<usize>> {
+    let taken = position..position.saturating_add(len);
+    if given.stack.bytes(2).get(taken.clone()).is_none() && len > 0 {
+        return Err(given.bad(2, "data string too short"));
     }
+    Ok(taken)
+}
+
+/// Pops the value before, the length of what follows it.
+fn counted(given: &mut Given<'_>, before: i32) -> Result<usize> {
+    match given.stack.kind(-1) {
+        Kind::Number(count) if given.stack.len() > before && count >= 0.0 => {
+            given.stack.pop();
+            Ok(count as usize)
+        }
+        _ => Err(given.refuse("format 'c0' needs a previous size")),
+    }
+}
+
+fn push_unpacked(given: &mut Given<'_>, item: Item, place: Range<usize>, is_big_endian: bool) {
+    if matches!(item, Item::Chars(_) | Item::ZeroEnded) {
+        return given.stack.push_part(2, place);
+    }
+    let bytes = &given.stack.bytes(2)[place];
     let mut ordered = [0; MAX_INTEGER];
     ordered[..bytes.len()].copy_from_slice(bytes);
     if is_big_endian {
         ordered[..bytes.len()].reverse();
     }
     let low = u64::from_le_bytes(ordered[..8].try_into().expect("eight bytes"));
-    Ok(Value::Number(match item {
+    given.stack.push_number(match item {
         Item::Float => f64::from(f32::from_bits(low as u32)),
         Item::Double => f64::from_bits(low),
         Item::Integer { signed: true, size } => {
@@ -302,27 +301,23 @@ fn unpacked(lua: &Lua, item: Item, bytes: &[u8], is_big_endian: bool) -> Result<
             (low << unused_bits).cast_signed().wrapping_shr(unused_bits) as f64
         }
         _ => low as f64,
-    }))
+    });
 }
 
-fn size(lua: &Lua, args: MultiValue) -> Result<Value> {
-    let given = Given::new(lua, "size", &args);
-    let mut format = Format::new(&given)?;
+fn size(given: &mut Given<'_>) -> Result<i32> {
+    let mut format = Format::new(given)?;
     let mut position = 0;
-    while let Some((item, padding)) = format.next(position)? {
-        let letter = match item {
-            Item::ZeroEnded => "s",
-            Item::Chars(0) => "c0",
-            _ => "",
-        };
-        if !letter.is_empty() {
-            return Err(no_fixed_size(&given, letter));
+    while let Some((item, padding)) = format.next(given, position)? {
+        match item {
+            Item::ZeroEnded => return Err(no_fixed_size(given, "s")),
+            Item::Chars(0) => return Err(no_fixed_size(given, "c0")),
+            _ => position += padding + item.size(),
         }
-        position += padding + item.size();
     }
-    Ok(Value::Number(position as f64))
+    given.stack.push_number(position as f64);
+    Ok(1)
 }
 
-fn no_fixed_size(given: &Given<'_>, letter: &str) -> Error {
-    given.bad(1, &format!("option '{letter}' has no fixed size"))
+fn no_fixed_size(given: &mut Given<'_>, letter: &str) -> Refused {
+    given.bad(1, format_args!("option '{letter}' has no fixed size"))
 }

@@ -5,6 +5,7 @@ mod leftovers;
 mod load;
 mod names;
 mod reload;
+mod retention;
 mod set;
 mod target;
 mod thread;
@@ -61,6 +62,8 @@ pub(crate) struct State {
     pub(crate) last_took_s: Option<u64>,
     /// Snapshots completed.
     pub(crate) saves: u64,
+    /// How much the volume had free when the last snapshot or base filled it; 0 if it was whole.
+    too_little_bytes: u64,
     /// Changes up to the last snapshot.
     saved_changes: u64,
     /// The one under way, or the base of an append-only file.
@@ -138,6 +141,7 @@ impl Default for Persistence {
                 is_ok: true,
                 last_took_s: None,
                 saves: 0,
+                too_little_bytes: 0,
                 saved_changes: 0,
                 current: None,
                 is_scheduled: false,
@@ -258,9 +262,11 @@ impl Shared {
         let work = move || {
             // Who serves clients goes first where cores are few. On Linux this is the thread's own.
             let _ = rustix::process::nice(WRITER_NICE);
+            let free = shared.make_room(&destination, purpose);
             let written = destination.write(&head, &chunks, &progress);
             // After an error nothing more is sent.
             chunks.drain();
+            shared.note_room(free, &written);
             shared.saved(&destination.location(), written);
         };
         std::thread::Builder::new()
@@ -345,24 +351,6 @@ impl Shared {
         drop(state);
         self.persistence.ended.notify_all();
         self.remove_old();
-    }
-
-    /// Removes snapshots beyond those that are to be kept.
-    fn remove_old(&self) {
-        let config = self.config();
-        let keep = config.persistence.snapshot_keep as usize;
-        let pattern = Pattern::new(&config.persistence.dbfilename);
-        let Some(pattern) = pattern.filter(|pattern| pattern.varies() && keep > 0) else {
-            return;
-        };
-        let target = Target::of(&config.persistence);
-        match target.and_then(|target| pattern.keep_newest(&target, keep)) {
-            Ok(0) => {}
-            Ok(count) => say(&format!(
-                "{count} old snapshots removed (snapshot_keep {keep})"
-            )),
-            Err(error) => warn(&format!("can't remove old snapshots: {error}")),
-        }
     }
 
     /// The newest snapshot there is, and those before it.

@@ -80,11 +80,23 @@ impl Pattern {
         Ok(found)
     }
 
-    /// Removes all snapshots but the newest ones. Returns how many went.
+    /// The sizes of the snapshots that there are, the newest first.
+    pub(super) fn sizes_in(&self, target: &Target) -> io::Result<Vec<u64>> {
+        let (all, files) = (self.all_in(target)?, target.list()?);
+        let parts_of = |stem: &str| -> u64 {
+            let parts = files.iter();
+            let parts = parts.filter(|file| stem_of_part(&file.name) == Some(stem));
+            parts.map(|file| file.bytes).sum()
+        };
+        let size = |it: &Found| it.bytes + stem_of(&it.name).map_or(0, parts_of);
+        Ok(all.iter().map(size).collect())
+    }
+
+    /// Removes all snapshots but the newest ones, the oldest first. Returns how many went.
     pub(super) fn keep_newest(&self, target: &Target, count: usize) -> io::Result<usize> {
         let all = self.all_in(target)?;
         let (kept, old) = all.split_at(count.max(1).min(all.len()));
-        for snapshot in old {
+        for snapshot in old.iter().rev() {
             target.at(&snapshot.name).remove()?;
         }
         let Some(newest) = kept.first() else {
@@ -202,6 +214,27 @@ mod tests {
         assert!(pattern("a{x}b.rdb").matches("a{x}b.rdb"));
         assert!(pattern("a{d").matches("a{d.rdb"));
         assert!(pattern("dump.rdb").matches("dump.rdb"));
+    }
+
+    #[test]
+    fn a_half_written_file_is_ours_by_the_name_it_was_to_get() {
+        let dump = pattern("dump-{timestamp}");
+        let (stem, of_another) = (dump.stem_at(1_795_585_210), "dump-yesterday");
+        for name in [dump.at(1_795_585_210), summary(&stem), part(&stem, 3)] {
+            assert!(dump.is_of(&name), "{name}");
+        }
+        for name in [
+            format!("{of_another}.rdb"),
+            summary(of_another),
+            part(of_another, 3),
+        ] {
+            assert!(!dump.is_of(&name), "{name}");
+        }
+        let plain = pattern("dump.rdb");
+        assert!(plain.is_of("dump.rdb") && plain.is_of("dump-0003.dfs"));
+        assert!(
+            !plain.is_of("dump-3.dfs") && !plain.is_of("dump.dfs") && !plain.is_of("other.rdb")
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rdb::file::{FrameReader, Item, Reader};
 use store::snapshot::Progress;
 
 use super::names;
+use super::retention::is_full;
 use super::target::{Location, Target};
 use super::write::{self, Chunks, Head, Written};
 
@@ -185,7 +186,12 @@ fn write_parts(
             ended.unwrap_or_else(|_| Err(io::Error::other("a thread has panicked")))
         };
         let ended: Vec<io::Result<Written>> = threads.into_iter().map(join).collect();
-        ended.into_iter().collect()
+        // What has failed first made the others give up.
+        let is_cause = |part: &io::Result<Written>| part.as_ref().is_err_and(is_full);
+        match ended.iter().position(is_cause) {
+            Some(cause) => ended.into_iter().nth(cause).into_iter().collect(),
+            None => ended.into_iter().collect(),
+        }
     })
 }
 

@@ -1,16 +1,13 @@
 //! JSON as a value.
 
-use mlua::{Error, Result, Value};
+use std::ops::Range;
 
-use super::NULL;
-use super::settings::Settings;
-use crate::libraries::given::Given;
+use super::{Given, PLACES};
+use crate::libraries::native::{Refused, Result};
 
-/// See the module.
-pub(super) struct Decoder<'a> {
-    given: &'a Given<'a>,
-    settings: Settings,
-    text: &'a [u8],
+/// Reads the first argument, and makes its values on the stack.
+pub(super) struct Decoder<'a, 'g> {
+    given: &'a mut Given<'g>,
     /// Where the next token begins.
     at: usize,
     depth: i32,
@@ -25,12 +22,20 @@ enum Token {
     Colon,
     Comma,
     End,
-    String(Vec<u8>),
+    String(Text),
     Number(f64),
     Boolean(bool),
     Null,
     /// None of these, and why.
     Wrong(&'static str),
+}
+
+/// Where the bytes of a string are.
+enum Text {
+    /// In the input.
+    Plain(Range<usize>),
+    /// Without its escapes in the buffer, until the next token is read.
+    Unescaped,
 }
 
 impl Token {
@@ -56,110 +61,120 @@ impl Token {
 /// A token and where it begins, from 0.
 type Found = (Token, usize);
 
-impl<'a> Decoder<'a> {
-    pub(super) fn new(given: &'a Given<'a>, settings: Settings, text: &'a [u8]) -> Self {
+impl<'a, 'g> Decoder<'a, 'g> {
+    pub(super) fn new(given: &'a mut Given<'g>) -> Self {
         Self {
             given,
-            settings,
-            text,
             at: 0,
             depth: 0,
         }
     }
 
-    /// The value that is all of the text.
-    pub(super) fn whole(mut self) -> Result<Value> {
+    /// Pushes the value that is all of the text.
+    pub(super) fn whole(mut self) -> Result<()> {
         let first = self.next();
-        let value = self.value(first)?;
+        self.value(first)?;
         match self.next() {
-            (Token::End, _) => Ok(value),
+            (Token::End, _) => Ok(()),
             other => Err(self.unexpected("the end", &other)),
         }
     }
 
-    fn unexpected(&self, wanted: &str, (token, at): &Found) -> Error {
+    fn unexpected(&mut self, wanted: &str, (token, at): &Found) -> Refused {
         let (name, at) = (token.name(), at + 1);
-        self.given.error(&format!(
+        self.given.refuse(format_args!(
             "Expected {wanted} but found {name} at character {at}"
         ))
     }
 
-    /// The value that begins with a token.
-    fn value(&mut self, (token, at): Found) -> Result<Value> {
-        Ok(match token {
-            Token::String(text) => Value::String(self.given.lua.create_string(text)?),
-            Token::Number(number) => Value::Number(number),
-            Token::Boolean(truth) => Value::Boolean(truth),
-            Token::Null => NULL,
+    /// Pushes the value that begins with a token.
+    fn value(&mut self, (token, at): Found) -> Result<()> {
+        match token {
+            Token::String(text) => self.push(text),
+            Token::Number(number) => self.given.stack.push_number(number),
+            Token::Boolean(truth) => self.given.stack.push_bool(truth),
+            Token::Null => self.given.stack.push_null(),
             Token::ObjectBegin => self.nested(Self::object)?,
             Token::ArrayBegin => self.nested(Self::array)?,
             other => return Err(self.unexpected("value", &(other, at))),
-        })
+        }
+        Ok(())
     }
 
-    fn nested(&mut self, parse: fn(&mut Self) -> Result<Value>) -> Result<Value> {
+    fn push(&mut self, text: Text) {
+        match text {
+            Text::Plain(place) => self.given.stack.push_part(1, place),
+            Text::Unescaped => self.given.push_out(),
+        }
+    }
+
+    /// Pushes a table, and has it filled.
+    fn nested(&mut self, fill: fn(&mut Self) -> Result<()>) -> Result<()> {
         self.depth += 1;
-        if self.depth > self.settings.decode_depth {
+        if self.depth > self.given.state.decode_depth {
             let (depth, at) = (self.depth, self.at);
-            return Err(self.given.error(&format!(
+            return Err(self.given.refuse(format_args!(
                 "Found too many nested data structures ({depth}) at character {at}"
             )));
         }
-        let value = parse(self)?;
+        self.given.stack.reserve(PLACES);
+        self.given.stack.push_table(0, 0);
+        fill(self)?;
         self.depth -= 1;
-        Ok(value)
+        Ok(())
     }
 
-    fn object(&mut self) -> Result<Value> {
-        let table = self.given.lua.create_table()?;
+    fn object(&mut self) -> Result<()> {
         let mut found = self.next();
         if matches!(found.0, Token::ObjectEnd) {
-            return Ok(Value::Table(table));
+            return Ok(());
         }
         loop {
-            let (Token::String(key), _) = found else {
-                return Err(self.unexpected("object key string", &found));
-            };
-            let key = self.given.lua.create_string(key)?;
+            match found {
+                (Token::String(key), _) => self.push(key),
+                other => return Err(self.unexpected("object key string", &other)),
+            }
             match self.next() {
                 (Token::Colon, _) => {}
                 other => return Err(self.unexpected("colon", &other)),
             }
             let first = self.next();
-            table.raw_set(key, self.value(first)?)?;
+            self.value(first)?;
+            self.given.stack.set_field();
             match self.next() {
-                (Token::ObjectEnd, _) => return Ok(Value::Table(table)),
+                (Token::ObjectEnd, _) => return Ok(()),
                 (Token::Comma, _) => found = self.next(),
                 other => return Err(self.unexpected("comma or object end", &other)),
             }
         }
     }
 
-    fn array(&mut self) -> Result<Value> {
-        let table = self.given.lua.create_table()?;
+    fn array(&mut self) -> Result<()> {
         let mut found = self.next();
         if matches!(found.0, Token::ArrayEnd) {
-            return Ok(Value::Table(table));
+            return Ok(());
         }
         for index in 1.. {
-            table.raw_set(index, self.value(found)?)?;
+            self.value(found)?;
+            self.given.stack.set_element(index);
             match self.next() {
                 (Token::ArrayEnd, _) => break,
                 (Token::Comma, _) => found = self.next(),
                 other => return Err(self.unexpected("comma or array end", &other)),
             }
         }
-        Ok(Value::Table(table))
+        Ok(())
     }
 
     /// The next token. The text ends with a zero, as C's strings do.
     fn next(&mut self) -> Found {
+        let text = self.given.stack.bytes(1);
         let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-        while self.text.get(self.at).is_some_and(is_blank) {
+        while text.get(self.at).is_some_and(is_blank) {
             self.at += 1;
         }
         let start = self.at;
-        let single = match self.text.get(start) {
+        let single = match text.get(start) {
             None | Some(0) => return (Token::End, start),
             Some(b'{') => Token::ObjectBegin,
             Some(b'}') => Token::ObjectEnd,
@@ -169,7 +184,7 @@ impl<'a> Decoder<'a> {
             Some(b',') => Token::Comma,
             Some(b'"') => return self.string(),
             Some(b'-' | b'+' | b'0'..=b'9' | b'i' | b'I' | b'N') => return self.number(),
-            Some(b'n') if self.text[start..].starts_with(b"nan") => return self.number(),
+            Some(b'n') if text[start..].starts_with(b"nan") => return self.number(),
             Some(_) => return (self.word(), start),
         };
         self.at += 1;
@@ -177,7 +192,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn word(&mut self) -> Token {
-        let rest = &self.text[self.at..];
+        let rest = &self.given.stack.bytes(1)[self.at..];
         let words = [
             (&b"true"[..], Token::Boolean(true)),
             (b"false", Token::Boolean(false)),
@@ -193,13 +208,13 @@ impl<'a> Decoder<'a> {
     }
 
     fn number(&mut self) -> Found {
-        let start = self.at;
-        let token = match number(&self.text[start..]) {
-            Some((value, len)) if value.is_finite() || self.settings.decode_invalid => {
+        let (start, text) = (self.at, self.given.stack.bytes(1));
+        let token = match number(&text[start..]) {
+            Some((value, len)) if value.is_finite() || self.given.state.decode_invalid => {
                 self.at += len;
                 Token::Number(value)
             }
-            None if !matches!(self.text[start], b'-' | b'+' | b'0'..=b'9') => {
+            None if !matches!(text[start], b'-' | b'+' | b'0'..=b'9') => {
                 Token::Wrong("invalid token")
             }
             _ => Token::Wrong("invalid number"),
@@ -209,24 +224,34 @@ impl<'a> Decoder<'a> {
 
     /// A string; an error stands where the escape begins that is wrong, or the end.
     fn string(&mut self) -> Found {
-        let (start, mut bytes) = (self.at, Vec::new());
-        let mut at = start + 1;
+        let Given { stack, out, .. } = &mut *self.given;
+        let (start, text) = (self.at, stack.bytes(1));
+        let first = start + 1;
+        let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0);
+        let plain = text[first..].iter().position(is_special);
+        let mut at = first + plain.unwrap_or(text.len() - first);
+        if text.get(at) == Some(&b'"') {
+            self.at = at + 1;
+            return (Token::String(Text::Plain(first..at)), start);
+        }
+        out.clear();
+        out.extend_from_slice(&text[first..at]);
         loop {
-            match self.text.get(at) {
+            match text.get(at) {
                 None | Some(0) => return (Token::Wrong("unexpected end of string"), at),
                 Some(b'"') => break,
-                Some(b'\\') => match escape(&self.text[at..], &mut bytes) {
+                Some(b'\\') => match escape(&text[at..], out) {
                     Ok(len) => at += len,
                     Err(why) => return (Token::Wrong(why), at),
                 },
                 Some(&byte) => {
-                    bytes.push(byte);
+                    out.push(byte);
                     at += 1;
                 }
             }
         }
         self.at = at + 1;
-        (Token::String(bytes), start)
+        (Token::String(Text::Unescaped), start)
     }
 }
 

@@ -1,154 +1,163 @@
 //! A value as JSON.
 
-use mlua::{Error, Result, Table, Value};
+use std::io::Write;
 
-use super::settings::{Invalid, Settings};
-use crate::libraries::given::{Given, type_name};
+use super::settings::Invalid;
+use super::{Given, PLACES};
+use crate::libraries::native::{Refused, Result};
 use crate::number::format_general;
+use crate::raw::Kind;
 
-/// See the module.
-pub(super) struct Encoder<'a> {
-    pub(super) given: &'a Given<'a>,
-    pub(super) settings: Settings,
-    pub(super) out: Vec<u8>,
+/// Appends the topmost value, which lies in so many tables, and pops it.
+pub(super) fn value(given: &mut Given<'_>, depth: i32) -> Result<()> {
+    match given.stack.kind(-1) {
+        Kind::String => append_string(given.out, given.stack.bytes(-1)),
+        Kind::Number(number) => append_number(given, number)?,
+        Kind::Boolean(true) => given.out.extend_from_slice(b"true"),
+        Kind::Boolean(false) => given.out.extend_from_slice(b"false"),
+        Kind::Nil => given.out.extend_from_slice(b"null"),
+        Kind::Table => append_table(given, depth + 1)?,
+        Kind::Other if given.stack.is_null(-1) => given.out.extend_from_slice(b"null"),
+        Kind::Other => return Err(refuse(given, "type not supported")),
+    }
+    given.stack.pop();
+    Ok(())
 }
 
-impl Encoder<'_> {
-    /// Appends a value that lies in so many tables.
-    pub(super) fn value(&mut self, value: &Value, depth: i32) -> Result<()> {
-        match value {
-            Value::String(text) => self.string(&text.as_bytes()),
-            Value::Integer(number) => self.number(*number as f64)?,
-            Value::Number(number) => self.number(*number)?,
-            Value::Boolean(true) => self.out.extend_from_slice(b"true"),
-            Value::Boolean(false) => self.out.extend_from_slice(b"false"),
-            Value::Nil => self.out.extend_from_slice(b"null"),
-            Value::LightUserData(pointer) if pointer.0.is_null() => {
-                self.out.extend_from_slice(b"null");
+/// The topmost value can't be shown.
+fn refuse(given: &mut Given<'_>, why: &str) -> Refused {
+    let name = given.stack.type_name(-1);
+    given.refuse(format_args!("Cannot serialise {name}: {why}"))
+}
+
+fn append_table(given: &mut Given<'_>, depth: i32) -> Result<()> {
+    if depth > given.state.encode_depth {
+        return Err(given.refuse(format_args!(
+            "Cannot serialise, excessive nesting ({depth})"
+        )));
+    }
+    given.stack.reserve(PLACES);
+    match array_length(given)? {
+        Some(length) => append_array(given, length, depth),
+        None => append_object(given, depth),
+    }
+}
+
+/// The last index of the topmost value if it is an array; `None` for another table.
+fn array_length(given: &mut Given<'_>) -> Result<Option<i32>> {
+    let table = given.stack.len();
+    let (mut last, mut items) = (0_i64, 0_i64);
+    given.stack.push_nil();
+    while given.stack.next(table) {
+        given.stack.pop();
+        match given.stack.kind(-1) {
+            Kind::Number(index) if index.fract() == 0.0 && index >= 1.0 => {
+                last = last.max(index as i64);
             }
-            Value::Table(table) => self.table(table, depth + 1)?,
-            _ => return Err(self.refuse(value, "type not supported")),
-        }
-        Ok(())
-    }
-
-    fn refuse(&self, value: &Value, why: &str) -> Error {
-        let name = type_name(value);
-        self.given.error(&format!("Cannot serialise {name}: {why}"))
-    }
-
-    fn table(&mut self, table: &Table, depth: i32) -> Result<()> {
-        if depth > self.settings.encode_depth {
-            let text = format!("Cannot serialise, excessive nesting ({depth})");
-            return Err(self.given.error(&text));
-        }
-        match self.array_length(table)? {
-            Some(length) => self.array(table, length, depth),
-            None => self.object(table, depth),
-        }
-    }
-
-    /// The last index of a table that is an array; `None` for one that isn't.
-    fn array_length(&self, table: &Table) -> Result<Option<i64>> {
-        let (mut last, mut items) = (0, 0);
-        for pair in table.pairs::<Value, Value>() {
-            let index = match pair?.0 {
-                Value::Integer(index) => index,
-                Value::Number(index) if index.fract() == 0.0 => index as i64,
-                _ => return Ok(None),
-            };
-            if index < 1 {
+            _ => {
+                given.stack.pop();
                 return Ok(None);
             }
-            last = last.max(index);
-            items += 1;
         }
-        let Settings {
-            sparse_ratio,
-            sparse_safe,
-            ..
-        } = self.settings;
-        let is_sparse = sparse_ratio > 0
-            && last > items * i64::from(sparse_ratio)
-            && last > i64::from(sparse_safe);
-        if is_sparse && !self.settings.sparse_convert {
-            let table = Value::Table(table.clone());
-            return Err(self.refuse(&table, "excessively sparse array"));
-        }
-        Ok((last > 0 && !is_sparse).then_some(last))
+        items += 1;
     }
+    let settings = &given.state;
+    let is_sparse = settings.sparse_ratio > 0
+        && last > items.saturating_mul(settings.sparse_ratio.into())
+        && last > settings.sparse_safe.into();
+    if is_sparse && !settings.sparse_convert {
+        return Err(refuse(given, "excessively sparse array"));
+    }
+    let length = i32::try_from(last).unwrap_or(i32::MAX);
+    Ok((length > 0 && !is_sparse).then_some(length))
+}
 
-    fn array(&mut self, table: &Table, length: i64, depth: i32) -> Result<()> {
-        self.out.push(b'[');
-        for index in 1..=length {
-            if index > 1 {
-                self.out.push(b',');
-            }
-            self.value(&table.raw_get(index)?, depth)?;
+fn append_array(given: &mut Given<'_>, length: i32, depth: i32) -> Result<()> {
+    let table = given.stack.len();
+    given.out.push(b'[');
+    for index in 1..=length {
+        if index > 1 {
+            given.out.push(b',');
         }
-        self.out.push(b']');
-        Ok(())
+        given.stack.push_element(table, index);
+        value(given, depth)?;
     }
+    given.out.push(b']');
+    Ok(())
+}
 
-    fn object(&mut self, table: &Table, depth: i32) -> Result<()> {
-        self.out.push(b'{');
-        let mut is_first = true;
-        for pair in table.pairs::<Value, Value>() {
-            let (key, value) = pair?;
-            if !std::mem::replace(&mut is_first, false) {
-                self.out.push(b',');
-            }
-            match &key {
-                Value::String(text) => self.string(&text.as_bytes()),
-                Value::Integer(_) | Value::Number(_) => {
-                    self.out.push(b'"');
-                    self.value(&key, depth)?;
-                    self.out.push(b'"');
-                }
-                _ => return Err(self.refuse(&key, "table key must be a number or string")),
-            }
-            self.out.push(b':');
-            self.value(&value, depth)?;
+fn append_object(given: &mut Given<'_>, depth: i32) -> Result<()> {
+    let table = given.stack.len();
+    given.out.push(b'{');
+    let mut is_first = true;
+    given.stack.push_nil();
+    while given.stack.next(table) {
+        if !std::mem::replace(&mut is_first, false) {
+            given.out.push(b',');
         }
-        self.out.push(b'}');
-        Ok(())
+        match given.stack.kind(table + 1) {
+            Kind::String => append_string(given.out, given.stack.bytes(table + 1)),
+            Kind::Number(key) => {
+                given.out.push(b'"');
+                append_number(given, key)?;
+                given.out.push(b'"');
+            }
+            _ => {
+                given.stack.pop();
+                return Err(refuse(given, "table key must be a number or string"));
+            }
+        }
+        given.out.push(b':');
+        value(given, depth)?;
     }
+    given.out.push(b'}');
+    Ok(())
+}
 
-    fn number(&mut self, number: f64) -> Result<()> {
-        if number.is_finite() {
-            let text = format_general(number, self.settings.precision as usize);
-            self.out.extend_from_slice(text.as_bytes());
-            return Ok(());
-        }
-        match self.settings.encode_invalid {
-            Invalid::Refused => {
-                return Err(self.refuse(&Value::Number(number), "must not be NaN or Inf"));
-            }
-            Invalid::Null => self.out.extend_from_slice(b"null"),
-            Invalid::Allowed if number.is_nan() => self.out.extend_from_slice(b"nan"),
-            Invalid::Allowed if number > 0.0 => self.out.extend_from_slice(b"inf"),
-            Invalid::Allowed => self.out.extend_from_slice(b"-inf"),
-        }
-        Ok(())
+fn append_number(given: &mut Given<'_>, number: f64) -> Result<()> {
+    let precision = given.state.precision;
+    let is_short = number.fract() == 0.0 && number.abs() < 10_f64.powi(precision);
+    if is_short && (number != 0.0 || number.is_sign_positive()) {
+        // Nothing goes wrong when memory is written to.
+        let _ = write!(given.out, "{}", number as i64);
+        return Ok(());
     }
+    if number.is_finite() {
+        let text = format_general(number, precision as usize);
+        given.out.extend_from_slice(text.as_bytes());
+        return Ok(());
+    }
+    let text: &[u8] = match given.state.encode_invalid {
+        Invalid::Refused => {
+            let why = "must not be NaN or Inf";
+            return Err(given.refuse(format_args!("Cannot serialise number: {why}")));
+        }
+        Invalid::Null => b"null",
+        Invalid::Allowed if number.is_nan() => b"nan",
+        Invalid::Allowed if number > 0.0 => b"inf",
+        Invalid::Allowed => b"-inf",
+    };
+    given.out.extend_from_slice(text);
+    Ok(())
+}
 
-    fn string(&mut self, text: &[u8]) {
-        self.out.reserve(text.len() + 2);
-        self.out.push(b'"');
-        for &byte in text {
-            match byte {
-                b'"' | b'\\' | b'/' => self.out.extend([b'\\', byte]),
-                8 => self.out.extend_from_slice(b"\\b"),
-                b'\t' => self.out.extend_from_slice(b"\\t"),
-                b'\n' => self.out.extend_from_slice(b"\\n"),
-                12 => self.out.extend_from_slice(b"\\f"),
-                b'\r' => self.out.extend_from_slice(b"\\r"),
-                0..32 | 127 => self
-                    .out
-                    .extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-                _ => self.out.push(byte),
+fn append_string(out: &mut Vec<u8>, text: &[u8]) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' | b'/' => out.extend([b'\\', byte]),
+            8 => out.extend_from_slice(b"\\b"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            12 => out.extend_from_slice(b"\\f"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            0..32 | 127 => {
+                // Nothing goes wrong when memory is written to.
+                let _ = write!(out, "\\u{byte:04x}");
             }
+            _ => out.push(byte),
         }
-        self.out.push(b'"');
     }
+    out.push(b'"');
 }

@@ -4,60 +4,48 @@ mod decode;
 mod encode;
 mod settings;
 
-use std::cell::Cell;
-use std::rc::Rc;
+use mlua::{LightUserData, Lua, Table};
 
-use mlua::{LightUserData, Lua, MultiValue, Result, Table, Value};
-
-use super::given::Given;
+use super::native::{Library, Result};
 use decode::Decoder;
-use encode::Encoder;
 use settings::Settings;
 
+type Given<'a> = super::native::Given<'a, Settings>;
+
+/// Places of the stack that a table takes beside those of its parts.
+const PLACES: i32 = 5;
+
 /// The table `cjson`.
-pub(super) fn library(lua: &Lua) -> Result<Table> {
-    let settings = Rc::new(Cell::new(Settings::default()));
-    let table = lua.create_table()?;
-    table.raw_set("null", NULL)?;
-    table.raw_set("_NAME", "cjson")?;
-    table.raw_set("_VERSION", "2.1.0")?;
-    table.raw_set("new", lua.create_function(|lua, ()| library(lua))?)?;
-    let shared = Rc::clone(&settings);
-    let run = move |lua: &Lua, args: MultiValue| encode(lua, &args, shared.get());
-    table.raw_set("encode", lua.create_function(run)?)?;
-    let shared = Rc::clone(&settings);
-    let run = move |lua: &Lua, args: MultiValue| decode(lua, &args, shared.get());
-    table.raw_set("decode", lua.create_function(run)?)?;
-    settings::add_functions(lua, &table, &settings)?;
-    Ok(table)
+pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
+    let library = Library::new(lua)?;
+    // JSON's null.
+    library.set("null", LightUserData(std::ptr::null_mut()))?;
+    library.set("_NAME", "cjson")?;
+    library.set("_VERSION", "2.1.0")?;
+    library.set("new", lua.create_function(|lua, ()| self::library(lua))?)?;
+    library.add("encode", encode)?;
+    library.add("decode", decode)?;
+    settings::add_functions(&library)?;
+    Ok(library.table)
 }
 
-/// JSON's null.
-const NULL: Value = Value::LightUserData(LightUserData(std::ptr::null_mut()));
-
-fn encode(lua: &Lua, args: &MultiValue, settings: Settings) -> Result<Value> {
-    let given = Given::new(lua, "encode", args);
-    let (1, Some(value)) = (given.len(), given.get(1)) else {
+fn encode(given: &mut Given<'_>) -> Result<i32> {
+    if given.stack.len() != 1 {
         return Err(given.bad(1, "expected 1 argument"));
-    };
-    let mut encoder = Encoder {
-        given: &given,
-        settings,
-        out: Vec::new(),
-    };
-    encoder.value(value, 0)?;
-    Ok(Value::String(lua.create_string(&encoder.out)?))
+    }
+    encode::value(given, 0)?;
+    given.push_out();
+    Ok(1)
 }
 
-fn decode(lua: &Lua, args: &MultiValue, settings: Settings) -> Result<Value> {
-    let given = Given::new(lua, "decode", args);
-    if given.len() != 1 {
+fn decode(given: &mut Given<'_>) -> Result<i32> {
+    if given.stack.len() != 1 {
         return Err(given.bad(1, "expected 1 argument"));
     }
-    let text = given.string(1)?;
-    let text = text.as_bytes();
-    if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
-        return Err(given.error("JSON parser does not support UTF-16 or UTF-32"));
+    given.string(1)?;
+    if let [0, _, ..] | [_, 0, ..] = given.stack.bytes(1) {
+        return Err(given.refuse("JSON parser does not support UTF-16 or UTF-32"));
     }
-    Decoder::new(&given, settings, &text).whole()
+    Decoder::new(given).whole()?;
+    Ok(1)
 }

@@ -1,11 +1,10 @@
 //! What scripts can set of cjson; as in Redis it stays set for the scripts that follow.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::ops::RangeInclusive;
 
-use mlua::{Lua, MultiValue, Result, Table, Value};
-
-use crate::libraries::given::Given;
+use super::Given;
+use crate::libraries::native::{Library, Refused, Result};
+use crate::raw::Kind;
 
 /// What is made of numbers that JSON doesn't know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,123 +48,127 @@ impl Default for Settings {
     }
 }
 
-type Setter = fn(&Given<'_>, &mut Settings) -> Result<MultiValue>;
-
-const SETTERS: [(&str, Setter); 7] = [
-    ("encode_sparse_array", |given, settings| {
-        at_most(given, 3)?;
-        set_bool(given, 1, &mut settings.sparse_convert)?;
-        set_int(given, 2, 0, i32::MAX, &mut settings.sparse_ratio)?;
-        set_int(given, 3, 0, i32::MAX, &mut settings.sparse_safe)?;
-        let values = [
-            Value::Boolean(settings.sparse_convert),
-            Value::Number(f64::from(settings.sparse_ratio)),
-            Value::Number(f64::from(settings.sparse_safe)),
-        ];
-        Ok(values.into_iter().collect())
-    }),
-    ("encode_max_depth", |given, settings| {
-        depth(given, &mut settings.encode_depth)
-    }),
-    ("decode_max_depth", |given, settings| {
-        depth(given, &mut settings.decode_depth)
-    }),
-    ("encode_number_precision", |given, settings| {
-        at_most(given, 1)?;
-        set_int(given, 1, 1, 14, &mut settings.precision)?;
-        Ok(one(Value::Number(f64::from(settings.precision))))
-    }),
-    ("encode_keep_buffer", |given, settings| {
-        at_most(given, 1)?;
-        set_bool(given, 1, &mut settings.keep_buffer)?;
-        Ok(one(Value::Boolean(settings.keep_buffer)))
-    }),
-    ("encode_invalid_numbers", |given, settings| {
-        at_most(given, 1)?;
-        match given.get(1) {
-            None | Some(Value::Nil) => {}
-            Some(Value::Boolean(true)) => settings.encode_invalid = Invalid::Allowed,
-            Some(Value::Boolean(false)) => settings.encode_invalid = Invalid::Refused,
-            Some(_) => {
-                let option = given.string(1)?.to_string_lossy();
-                settings.encode_invalid = match &*option {
-                    "on" => Invalid::Allowed,
-                    "off" => Invalid::Refused,
-                    "null" => Invalid::Null,
-                    _ => return Err(given.bad(1, &format!("invalid option '{option}'"))),
-                };
-            }
-        }
-        Ok(one(match settings.encode_invalid {
-            Invalid::Refused => Value::Boolean(false),
-            Invalid::Allowed => Value::Boolean(true),
-            Invalid::Null => Value::String(given.lua.create_string("null")?),
-        }))
-    }),
-    ("decode_invalid_numbers", |given, settings| {
-        at_most(given, 1)?;
-        set_bool(given, 1, &mut settings.decode_invalid)?;
-        Ok(one(Value::Boolean(settings.decode_invalid)))
-    }),
-];
-
 /// Adds the functions that set and tell these settings.
-pub(super) fn add_functions(lua: &Lua, table: &Table, settings: &Rc<Cell<Settings>>) -> Result<()> {
-    for (name, set) in SETTERS {
-        let settings = Rc::clone(settings);
-        let run = move |lua: &Lua, args: MultiValue| {
-            let mut changed = settings.get();
-            let answer = set(&Given::new(lua, name, &args), &mut changed)?;
-            settings.set(changed);
-            Ok(answer)
-        };
-        table.raw_set(name, lua.create_function(run)?)?;
-    }
-    Ok(())
+pub(super) fn add_functions(library: &Library<'_, Settings>) -> mlua::Result<()> {
+    library.add("encode_sparse_array", encode_sparse_array)?;
+    library.add("encode_max_depth", |given| {
+        depth(given, |settings| &mut settings.encode_depth)
+    })?;
+    library.add("decode_max_depth", |given| {
+        depth(given, |settings| &mut settings.decode_depth)
+    })?;
+    library.add("encode_number_precision", |given| {
+        at_most(given, 1)?;
+        set_int(given, 1, 1..=14, |settings| &mut settings.precision)?;
+        given.stack.push_number(given.state.precision.into());
+        Ok(1)
+    })?;
+    library.add("encode_keep_buffer", |given| {
+        switch(given, |settings| &mut settings.keep_buffer)
+    })?;
+    library.add("encode_invalid_numbers", encode_invalid_numbers)?;
+    library.add("decode_invalid_numbers", |given| {
+        switch(given, |settings| &mut settings.decode_invalid)
+    })
 }
 
-fn one(value: Value) -> MultiValue {
-    [value].into_iter().collect()
+fn encode_sparse_array(given: &mut Given<'_>) -> Result<i32> {
+    at_most(given, 3)?;
+    set_bool(given, 1, |settings| &mut settings.sparse_convert)?;
+    set_int(given, 2, 0..=i32::MAX, |settings| {
+        &mut settings.sparse_ratio
+    })?;
+    set_int(given, 3, 0..=i32::MAX, |settings| &mut settings.sparse_safe)?;
+    let Given { stack, state, .. } = given;
+    stack.push_bool(state.sparse_convert);
+    stack.push_number(state.sparse_ratio.into());
+    stack.push_number(state.sparse_safe.into());
+    Ok(3)
 }
 
-fn depth(given: &Given<'_>, depth: &mut i32) -> Result<MultiValue> {
+fn encode_invalid_numbers(given: &mut Given<'_>) -> Result<i32> {
     at_most(given, 1)?;
-    set_int(given, 1, 1, i32::MAX, depth)?;
-    Ok(one(Value::Number(f64::from(*depth))))
+    match given.stack.kind(1) {
+        Kind::Nil => {}
+        Kind::Boolean(true) => given.state.encode_invalid = Invalid::Allowed,
+        Kind::Boolean(false) => given.state.encode_invalid = Invalid::Refused,
+        _ => {
+            given.string(1)?;
+            given.state.encode_invalid = match given.stack.bytes(1) {
+                b"on" => Invalid::Allowed,
+                b"off" => Invalid::Refused,
+                b"null" => Invalid::Null,
+                _ => return Err(invalid_option(given, 1)),
+            };
+        }
+    }
+    match given.state.encode_invalid {
+        Invalid::Refused => given.stack.push_bool(false),
+        Invalid::Allowed => given.stack.push_bool(true),
+        Invalid::Null => given.stack.push_bytes(b"null"),
+    }
+    Ok(1)
 }
 
-fn at_most(given: &Given<'_>, count: usize) -> Result<()> {
-    if given.len() > count {
+/// Which of the settings is meant.
+type Setting<T> = fn(&mut Settings) -> &mut T;
+
+fn depth(given: &mut Given<'_>, setting: Setting<i32>) -> Result<i32> {
+    at_most(given, 1)?;
+    set_int(given, 1, 1..=i32::MAX, setting)?;
+    given.stack.push_number((*setting(given.state)).into());
+    Ok(1)
+}
+
+fn switch(given: &mut Given<'_>, setting: Setting<bool>) -> Result<i32> {
+    at_most(given, 1)?;
+    set_bool(given, 1, setting)?;
+    given.stack.push_bool(*setting(given.state));
+    Ok(1)
+}
+
+fn at_most(given: &mut Given<'_>, count: i32) -> Result<()> {
+    if given.stack.len() > count {
         return Err(given.bad(count + 1, "found too many arguments"));
     }
     Ok(())
 }
 
-fn set_bool(given: &Given<'_>, at: usize, setting: &mut bool) -> Result<()> {
-    match given.get(at) {
-        None | Some(Value::Nil) => {}
-        Some(Value::Boolean(on)) => *setting = *on,
-        Some(_) => {
-            let option = given.string(at)?.to_string_lossy();
-            *setting = match &*option {
-                "on" => true,
-                "off" => false,
-                _ => return Err(given.bad(at, &format!("invalid option '{option}'"))),
+fn invalid_option(given: &mut Given<'_>, at: i32) -> Refused {
+    let option = String::from_utf8_lossy(given.stack.bytes(at)).into_owned();
+    given.bad(at, format_args!("invalid option '{option}'"))
+}
+
+fn set_bool(given: &mut Given<'_>, at: i32, setting: Setting<bool>) -> Result<()> {
+    match given.stack.kind(at) {
+        Kind::Nil => {}
+        Kind::Boolean(on) => *setting(given.state) = on,
+        _ => {
+            given.string(at)?;
+            *setting(given.state) = match given.stack.bytes(at) {
+                b"on" => true,
+                b"off" => false,
+                _ => return Err(invalid_option(given, at)),
             };
         }
     }
     Ok(())
 }
 
-fn set_int(given: &Given<'_>, at: usize, min: i32, max: i32, setting: &mut i32) -> Result<()> {
-    if matches!(given.get(at), None | Some(Value::Nil)) {
+fn set_int(
+    given: &mut Given<'_>,
+    at: i32,
+    range: RangeInclusive<i32>,
+    setting: Setting<i32>,
+) -> Result<()> {
+    if given.is_none(at) {
         return Ok(());
     }
     let number = given.number(at)?;
+    let (min, max) = (*range.start(), *range.end());
     if !(f64::from(min)..=f64::from(max)).contains(&number) {
-        let why = format!("expected integer between {min} and {max}");
-        return Err(given.bad(at, &why));
+        return Err(given.bad(at, format_args!("expected integer between {min} and {max}")));
     }
-    *setting = number as i32;
+    *setting(given.state) = number as i32;
     Ok(())
 }

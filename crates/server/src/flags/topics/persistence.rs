@@ -49,7 +49,8 @@ topic! {
     /// When to save, as a cron expression (minute, hour, day, month, weekday; UTC). Empty = never.
     snapshot_cron: String = String::new(), Checked("CRON", cron), runtime();
 
-    /// How many snapshots are kept whose names have a time in them; 0 = all.
+    /// How many snapshots are kept whose names have a time in them, or fewer, but always the
+    /// newest, where the volume is full; 0 = all.
     snapshot_keep: u32 = 5, N31, runtime();
 
     /// Dragonfly's former way to say when to save. See snapshot_cron.

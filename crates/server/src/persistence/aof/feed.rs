@@ -36,6 +36,8 @@ struct State {
     is_idle: bool,
     /// Somebody waits for what was taken to last.
     is_awaited: bool,
+    /// Outdated files are to be removed.
+    is_untidy: bool,
     is_closing: bool,
     /// There is a writer, which may still be at work.
     has_writer: bool,
@@ -63,6 +65,8 @@ pub(super) struct Work {
     pub(super) next: Option<(usize, File)>,
     /// Somebody waits for all this to last.
     pub(super) is_awaited: bool,
+    /// Outdated files are to be removed.
+    pub(super) is_untidy: bool,
     /// Nothing more is to come.
     pub(super) is_last: bool,
 }
@@ -71,7 +75,9 @@ pub(super) struct Work {
 const MUCH: usize = 1 << 20;
 /// With more than this, data threads wait for the writer.
 const TOO_MUCH: u64 = 64 << 20;
-/// How long the writer collects what nobody waits for.
+/// How long the writer collects what nobody waits for, and so what a process that is killed may
+/// lose of it. Without that each tick wakes the writer: 1.07 us of CPU instead of 0.69 for a SET
+/// (depth 16, server on one core, `bench/aof`).
 const COLLECT: Duration = Duration::from_millis(2);
 /// A buffer with more memory isn't used again.
 const KEPT: usize = 4 << 20;
@@ -162,6 +168,13 @@ impl Feed {
         self.work.notify_one();
     }
 
+    /// Has the writer remove outdated files.
+    pub(super) fn call_to_tidy(&self) {
+        let mut state = self.lock();
+        state.is_untidy = true;
+        self.work.notify_one();
+    }
+
     /// Whether any client waits.
     pub(super) fn has_waits(&self) -> bool {
         !self.lock().waits.is_empty()
@@ -226,6 +239,7 @@ impl Feed {
             let now = Instant::now();
             if state.is_closing
                 || state.is_awaited
+                || state.is_untidy
                 || is_urgent && (has_some || state.next.is_some())
             {
                 return state.hand_over();
@@ -321,6 +335,7 @@ impl State {
             bytes: std::mem::replace(&mut self.bytes, std::mem::take(&mut self.spare)),
             next: self.next.take(),
             is_awaited: std::mem::take(&mut self.is_awaited),
+            is_untidy: std::mem::take(&mut self.is_untidy),
             is_last: self.is_closing,
         }
     }

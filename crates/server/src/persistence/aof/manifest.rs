@@ -110,10 +110,11 @@ impl Place {
 
     /// Removes what a manifest has as history.
     pub(crate) fn remove_history(&self, manifest: &mut Manifest) {
-        for part in manifest.history.drain(..) {
+        for part in &manifest.history {
             // What is left behind is in nobody's way.
             let _ = fs::remove_file(self.folder.join(&part.name));
         }
+        manifest.forget_history();
     }
 }
 
@@ -155,6 +156,16 @@ impl Manifest {
             increments,
             history,
         }
+    }
+
+    /// Whether there is something to remove.
+    pub(crate) fn has_history(&self) -> bool {
+        !self.history.is_empty()
+    }
+
+    /// What was history is removed.
+    pub(crate) fn forget_history(&mut self) {
+        self.history.clear();
     }
 
     fn text(&self) -> String {

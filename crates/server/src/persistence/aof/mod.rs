@@ -51,6 +51,9 @@ pub(crate) struct Aof {
     is_on: AtomicBool,
     /// Bytes of the increment that is being written.
     size: AtomicU64,
+    /// Who holds this may write the list of files. No thread that serves clients does, so none
+    /// waits for the disk there.
+    list: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -60,6 +63,8 @@ pub(crate) struct State {
     /// Where its files lie; `None` before it is turned on for the first time.
     place: Option<Place>,
     manifest: Manifest,
+    /// The list on disk doesn't name the last increment yet.
+    is_unlisted: bool,
     /// The increment that goes with a base that isn't whole yet.
     first: Option<Part>,
     /// A base is written that nothing goes on from, while this is off.
@@ -121,6 +126,22 @@ impl Aof {
         self.lock().other_size + self.size.load(Ordering::Relaxed)
     }
 
+    /// Where its files lie.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        Some(self.lock().place.as_ref()?.folder.clone())
+    }
+
+    /// The size of the base.
+    pub(super) fn base_bytes(&self) -> Option<u64> {
+        let state = self.lock();
+        let path = state
+            .place
+            .as_ref()?
+            .folder
+            .join(&state.manifest.base.as_ref()?.name);
+        Some(fs::metadata(path).ok()?.len())
+    }
+
     /// Whether everything that was logged lasts, beside a base that goes with it.
     pub(crate) fn lasts(&self) -> bool {
         self.lock().is_complete && self.feed.lasts()
@@ -133,6 +154,13 @@ impl Aof {
     /// Whether the time is noted in it.
     pub(crate) fn note_stamps(&self, are_wanted: bool) {
         self.feed.note_stamps(are_wanted);
+    }
+
+    /// Has outdated files removed, now that they aren't to be left alone.
+    pub(crate) fn remove_history(&self) {
+        if self.is_on() && self.lock().manifest.has_history() {
+            self.feed.call_to_tidy();
+        }
     }
 
     /// Has a rewrite begin as soon as it can.
@@ -275,6 +303,11 @@ impl Shared {
     }
 
     /// Begins an increment. Returns the path of the base that it is to follow.
+    ///
+    /// Commands wait meanwhile, so the list that names it is left to the writer, which sees to
+    /// that before it writes anything to the increment ([`Shared::list_increment`]). Whoever ends
+    /// before that leaves the list of before, whose last increment is whole, and a file without
+    /// anything in it. That is removed when the next one gets its name.
     fn begin_increment(self: &Arc<Self>) -> io::Result<PathBuf> {
         let aof = &self.persistence.aof;
         let mut state = aof.lock();
@@ -287,6 +320,7 @@ impl Shared {
             // What there is from before holds until the new base is whole.
             state.manifest = place.read()?.unwrap_or_default();
             state.is_complete = false;
+            state.is_unlisted = false;
         }
         let mut manifest = state.manifest.clone();
         let part = manifest.next_increment(&place.name);
@@ -296,8 +330,8 @@ impl Shared {
         let base = place.folder.join(manifest.next_base(&place.name).name);
         if aof.is_on() && state.is_complete {
             manifest.increments.push(part.clone());
-            place.write(&manifest)?;
             state.manifest = manifest;
+            state.is_unlisted = true;
         }
         state.first = Some(part);
         state.place = Some(place);
@@ -329,6 +363,7 @@ impl Shared {
     /// A base is whole, or can't be.
     pub(super) fn base_ended(&self, path: &Path, written: io::Result<u64>, took: Duration) {
         let aof = &self.persistence.aof;
+        let list = aof.list.lock().expect(NO_PANIC);
         let mut state = aof.lock();
         let (first, is_alone) = (state.first.take(), std::mem::take(&mut state.is_alone));
         let place = state.place.clone();
@@ -337,18 +372,16 @@ impl Shared {
             let _ = fs::remove_file(path);
             return;
         };
-        let done = written.and_then(|bytes| {
-            let base = state.manifest.next_base(&place.name);
-            let mut manifest = state.manifest.rebased(base, first.as_ref());
-            place.write(&manifest)?;
-            if !self.config().persistence.aof_disable_auto_gc {
-                place.remove_history(&mut manifest);
-                place.write(&manifest)?;
-            }
+        let base = state.manifest.next_base(&place.name);
+        let manifest = state.manifest.rebased(base, first.as_ref());
+        drop(state);
+        let done = written.and_then(|bytes| place.write(&manifest).map(|()| bytes));
+        let mut state = aof.lock();
+        if done.is_ok() {
             state.manifest = manifest;
+            state.is_unlisted = false;
             state.is_complete = true;
-            Ok(bytes)
-        });
+        }
         state.last_took_s = Some(took.as_secs());
         match done {
             Ok(bytes) => {
@@ -370,7 +403,45 @@ impl Shared {
             }
         }
         drop(state);
+        drop(list);
+        self.tidy_aof();
         self.end_log_waits();
+    }
+
+    /// Has the list on disk name the increment that is written next.
+    fn list_increment(&self) -> io::Result<()> {
+        let aof = &self.persistence.aof;
+        let _list = aof.list.lock().expect(NO_PANIC);
+        let state = aof.lock();
+        let Some(place) = state.place.clone().filter(|_| state.is_unlisted) else {
+            // A base was whole before, and the list that was written for it has the increment.
+            return Ok(());
+        };
+        let manifest = state.manifest.clone();
+        drop(state);
+        place.write(&manifest)?;
+        aof.lock().is_unlisted = false;
+        Ok(())
+    }
+
+    /// Removes outdated files unless they are to be left alone.
+    fn tidy_aof(&self) {
+        if self.config().persistence.aof_disable_auto_gc {
+            return;
+        }
+        let aof = &self.persistence.aof;
+        let _list = aof.list.lock().expect(NO_PANIC);
+        let state = aof.lock();
+        let (place, mut manifest) = (state.place.clone(), state.manifest.clone());
+        drop(state);
+        let Some(place) = place.filter(|_| manifest.has_history()) else {
+            return;
+        };
+        place.remove_history(&mut manifest);
+        aof.lock().manifest.forget_history();
+        if let Err(error) = place.write(&manifest) {
+            warn(&format!("the list names files that are gone: {error}"));
+        }
     }
 
     /// Turns it off: what is there stays as it is. Everything is locked.

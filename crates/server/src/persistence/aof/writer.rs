@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::feed::{Feed, Work};
 use crate::flags::values::AppendFsync;
 use crate::log::{say, warn};
+use crate::persistence::retention::is_full;
 use crate::shared::Shared;
 use crate::slow_path::Reason;
 
@@ -68,6 +69,9 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let mut has_failed = false;
         while let Err(error) = self.do_now(&mut work, policy) {
+            if is_full(&error) && shared.make_room_for_log() {
+                continue;
+            }
             warn(&format!("can't write the append-only file: {error}"));
             if policy == AppendFsync::Always {
                 // Clients were promised that what they are told lasts, and are to be told now.
@@ -84,6 +88,9 @@ impl Writer {
             say("the append-only file can be written again");
             shared.slow_path.set(Reason::AppendFailed, false);
         }
+        if work.is_untidy {
+            shared.tidy_aof();
+        }
         self.feed.give_back(work.bytes);
         true
     }
@@ -91,12 +98,17 @@ impl Writer {
     /// What was done is taken off `work`.
     fn do_now(&mut self, work: &mut Work, policy: AppendFsync) -> io::Result<()> {
         if let Some((at, file)) = work.next.take() {
-            if let Err(error) = self.write(&work.bytes[..at]).and_then(|()| self.sync()) {
+            if let Err(error) = self.write(&work.bytes[..at]) {
                 work.next = Some((at, file));
                 return Err(error);
             }
             work.bytes.drain(..at);
-            self.feed.wrote(at, true);
+            self.feed.wrote(at, false);
+            if let Err(error) = self.sync().and_then(|()| self.shared.list_increment()) {
+                work.next = Some((0, file));
+                return Err(error);
+            }
+            self.feed.wrote(0, true);
             (self.file, self.len) = (file, 0);
             self.feed.switched();
         }
