@@ -59,7 +59,7 @@ impl Thread {
             self.charge(conn);
             self.keep_clients_to_limit();
             if conn.is_killed() {
-                conn.doom();
+                conn.strip();
             }
         }
     }
@@ -106,19 +106,22 @@ impl Thread {
             ));
             self.stats(&self.shared).evicted_clients.add(1);
             self.shared.post(client.thread, Message::Kill(client.token));
-            if client.thread == self.number {
-                self.strip(Token(client.token));
+            if client.thread == self.number
+                && let Some(mut conn) = self.take(Token(client.token))
+            {
+                conn.strip();
+                self.put_back(conn);
             }
         }
     }
+}
 
-    /// Frees the buffers of a client that is about to be closed: their memory is wanted now.
-    fn strip(&mut self, token: Token) {
-        if let Some(mut conn) = self.take(token) {
-            if matches!(conn.state, State::Ready | State::Throttled) {
-                conn.doom();
-            }
-            self.put_back(conn);
+impl Conn {
+    /// Frees its buffers, as it is about to be closed and their memory is wanted now. Those of a
+    /// client that waits for something go with the wait.
+    fn strip(&mut self) {
+        if matches!(self.state, State::Ready | State::Throttled) {
+            self.doom();
         }
     }
 }

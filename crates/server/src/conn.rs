@@ -11,7 +11,7 @@ use crate::blocking::Waiting;
 use crate::clients::{ClientInfo, flag};
 use crate::pubsub::Kind;
 use crate::session::Session;
-use crate::thread::SPARE_BYTES_EACH;
+use crate::spare::output_memory;
 
 /// A connection's name between threads: the driver's id and a part of the client's id, so that a
 /// message to a connection that is gone doesn't reach its successor.
@@ -49,16 +49,6 @@ pub enum State {
     Throttled,
     /// It will be closed.
     Closing,
-}
-
-/// Bytes of memory that a connection holds with a buffer for output: small ones go round, so what
-/// room they have isn't the connection's.
-pub(crate) fn output_memory(buffer: &Vec<u8>) -> usize {
-    if buffer.capacity() > SPARE_BYTES_EACH {
-        buffer.capacity()
-    } else {
-        buffer.len()
-    }
 }
 
 /// See the module.

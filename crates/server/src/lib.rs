@@ -39,6 +39,7 @@ pub mod session;
 mod sharded;
 pub mod shared;
 pub mod slow_path;
+mod spare;
 pub mod start;
 pub mod stats;
 pub mod table;

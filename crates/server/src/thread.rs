@@ -11,7 +11,7 @@ use store::Txn;
 use crate::admin;
 use crate::batch::{Batch, Stopped};
 use crate::clients::{ClientInfo, SocketDescription, USUAL_OUTPUT, flag};
-use crate::conn::{Conn, State, Token, output_memory};
+use crate::conn::{Conn, State, Token};
 use crate::control;
 use crate::dispatch::{self, Flow};
 use crate::flags::Config;
@@ -20,16 +20,10 @@ use crate::script::{Aside, PutOff, ThreadScripts};
 use crate::session::{self, Session};
 use crate::shared::Shared;
 use crate::slow_path::Reason;
+use crate::spare::{SpareBuffers, output_memory};
 use crate::stats::ThreadStats;
 use crate::table::Entry;
 use crate::ticks::{Tick, Ticks};
-
-/// Output buffers kept for reuse: how many, how large they may be, and how large together.
-const SPARE_BUFFERS: usize = 128;
-pub(crate) const SPARE_BYTES_EACH: usize = 128 << 10;
-const SPARE_BYTES: usize = 1 << 20;
-/// Together they are no larger than this share of `maxmemory`.
-const SPARE_SHARE: u64 = 256;
 
 /// The part of a worker that has no driver: everything that commands may reach.
 pub struct Thread {
@@ -76,9 +70,7 @@ pub struct Thread {
     pub(crate) next_to_look_at: usize,
     config_version: u64,
     batch: Batch,
-    spare: Vec<Vec<u8>>,
-    spare_bytes: usize,
-    spare_limit: usize,
+    spare: SpareBuffers,
 }
 
 impl Thread {
@@ -109,9 +101,7 @@ impl Thread {
             next_to_look_at: 0,
             config_version: shared.config_version(),
             batch: Batch::default(),
-            spare: Vec::new(),
-            spare_bytes: 0,
-            spare_limit: SPARE_BYTES,
+            spare: SpareBuffers::new(),
             shared,
         };
         thread.take_config();
@@ -155,10 +145,7 @@ impl Thread {
         self.observe_ns = admin::threshold_ns(&self.config);
         let stamps = self.config.persistence.aof_timestamp_enabled;
         self.shared.persistence.aof.note_stamps(stamps);
-        self.spare_limit = match self.config.memory.maxmemory {
-            0 => SPARE_BYTES,
-            limit => SPARE_BYTES.min((limit / SPARE_SHARE) as usize),
-        };
+        self.spare.limit(self.config.memory.maxmemory);
         if !self.config.persistence.aof_disable_auto_gc {
             self.shared.persistence.aof.remove_history();
         }
@@ -302,10 +289,10 @@ impl Thread {
             return;
         };
         if conn.state != State::Closing {
-            if conn.out.capacity() == 0 {
-                conn.out = self.spare_buffer();
-            }
             let Conn { session, out, .. } = &mut *conn;
+            if out.capacity() == 0 {
+                *out = self.spare.take();
+            }
             write(session, &mut Reply::new(out, session.resp3));
         }
         self.put_back(conn);
@@ -370,7 +357,7 @@ impl Thread {
         }
         let mut out = std::mem::take(&mut conn.out);
         if out.capacity() == 0 {
-            out = self.spare_buffer();
+            out = self.spare.take();
         }
         let mut batch = std::mem::take(&mut self.batch);
         let mut txn = Txn::new(&shared.store, self.number, conn.session.db, self.now_ms());
@@ -525,23 +512,8 @@ impl Thread {
         self.recycle(buffer);
     }
 
-    /// A buffer for output, with room if one is at hand.
-    fn spare_buffer(&mut self) -> Vec<u8> {
-        let buffer = self.spare.pop().unwrap_or_default();
-        self.spare_bytes -= buffer.capacity();
-        buffer
-    }
-
     /// A buffer whose bytes were sent.
-    pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        let capacity = buffer.capacity();
-        if self.spare.len() < SPARE_BUFFERS
-            && capacity <= SPARE_BYTES_EACH
-            && self.spare_bytes + capacity <= self.spare_limit
-        {
-            buffer.clear();
-            self.spare_bytes += capacity;
-            self.spare.push(buffer);
-        }
+    pub(crate) fn recycle(&mut self, buffer: Vec<u8>) {
+        self.spare.keep(buffer);
     }
 }

@@ -11,7 +11,7 @@ use reactor::{
 
 use crate::admin;
 use crate::clients::SocketDescription;
-use crate::conn::{Conn, State, Token, output_memory};
+use crate::conn::{Conn, State, Token};
 use crate::control;
 use crate::listening::tcp_options;
 use crate::log::warn;
@@ -19,6 +19,7 @@ use crate::message::Message;
 use crate::pause::Paused;
 use crate::persistence::Loading;
 use crate::shared::Shared;
+use crate::spare::output_memory;
 use crate::thread::Thread;
 
 /// The search for expired keys may take one part in so many of a thread's time.

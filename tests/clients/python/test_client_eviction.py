@@ -1,5 +1,7 @@
 """maxmemory-clients: whose connections are closed when all clients together take too much."""
 
+from urllib.request import urlopen
+
 import pytest
 import redis
 from conftest import wait_until
@@ -72,6 +74,8 @@ def test_a_client_that_sends_too_much_is_closed_and_no_other(clients):
     clients.half_sent("large", 5 * MIB)
     wait_until(lambda: "large" not in clients.names(), "the large one is gone")
     assert clients.evicted() == 1
+    with urlopen(f"http://localhost:{clients.port}/metrics", timeout=10) as metrics:
+        assert b"\ndarner_evicted_clients_total 1\n" in metrics.read()
     send(small, b"\r\n")
     assert len(small.read_response()) == 100_000
 
@@ -161,6 +165,40 @@ def test_what_a_session_holds_counts(clients, command):
     assert clients.memory("holder") > before + (50_000 if command == "PREFIX" else 100_000)
     clients.limit(50_000)
     wait_until(lambda: "holder" not in clients.names(), "it is gone")
+
+
+@on_threads
+@pytest.mark.parametrize("how", ["paused", "blocked"])
+def test_a_client_that_waits_is_closed_with_its_wait(clients, how):
+    waiting = clients.connect("waiting")
+    if how == "paused":
+        clients.control.client_pause(100_000, all=False)
+        waiting.send_command("SET", "key", "x")
+    else:
+        waiting.send_command("BLPOP", "key", 0)
+
+    def blocked():
+        return clients.control.info("clients")["blocked_clients"]
+
+    wait_until(lambda: blocked() == 1, "it waits")
+    send(waiting, b"*2\r\n$4\r\nECHO\r\n$900000\r\n" + b"x" * 900_000)
+    wait_until(lambda: clients.memory("waiting") > 500_000, "much is received")
+    clients.limit(400_000)
+    wait_until(lambda: "waiting" not in clients.names(), "it is gone")
+    wait_until(lambda: blocked() == 0, "nobody waits any more")
+    clients.control.execute_command("CLIENT", "UNPAUSE")
+    assert clients.control.set("other", "x")
+
+
+@on_threads
+def test_a_client_that_waits_is_closed_when_it_sends_too_much(clients):
+    clients.limit(400_000)
+    clients.control.client_pause(100_000, all=False)
+    waiting = clients.connect("waiting")
+    waiting.send_command("SET", "key", "x")
+    send(waiting, b"*2\r\n$4\r\nECHO\r\n$900000\r\n" + b"x" * 900_000)
+    wait_until(lambda: "waiting" not in clients.names(), "it is gone")
+    wait_until(lambda: clients.control.info("clients")["blocked_clients"] == 0, "nobody waits")
 
 
 def test_the_line_about_a_client_tells_what_it_holds(clients):

@@ -110,6 +110,11 @@ fn clients(shared: &Shared, out: &mut Exposition) {
         "Connections taken over.",
         sum(shared, |stats| &stats.connections),
     );
+    out.counter(
+        "darner_evicted_clients_total",
+        "Connections closed because of maxmemory-clients.",
+        sum(shared, |stats| &stats.evicted_clients),
+    );
     out.family(
         "dragonfly_listener_accept_error_total",
         Kind::Counter,
