@@ -188,6 +188,8 @@ impl Store {
     }
 
     /// Has the time of cache mode go on. One thread calls it from time to time, inside the gate.
+    /// Shards whose lock is taken are thought to have as many keys as the others; if all are taken
+    /// this is left for the next time.
     pub fn count_uses(&self) {
         if !self.uses.is_cache() {
             return;
@@ -196,8 +198,12 @@ impl Store {
         let uses = all.map(|stats| stats.hits.get() + stats.misses.get());
         let keys_of =
             |data: &mut ShardData| -> usize { data.used_dbs().map(|(_, db)| db.dict.len()).sum() };
-        let keys = (0..self.shard_count()).filter_map(|shard| self.try_visit(shard, keys_of));
-        self.uses.advance(uses.sum(), keys.sum::<usize>() as u64);
+        let all = self.shard_count();
+        let visited = (0..all).filter_map(|shard| self.try_visit(shard, keys_of));
+        let (shards, keys) = visited.fold((0, 0), |(shards, sum), keys| (shards + 1, sum + keys));
+        if let Some(keys) = (keys * all).checked_div(shards) {
+            self.uses.advance(uses.sum(), keys as u64);
+        }
     }
 
     fn evict_key(&self, thread: usize, data: &mut ShardData, db_number: usize, key: &[u8]) {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::StoreOptions;
+use crate::uses::Counting;
 use data::NewValue;
 
 const NOW: u64 = 1_700_000_000_000;
@@ -109,4 +110,32 @@ fn shards_that_are_taken_are_no_reason_to_refuse() {
     });
     store.leave(0);
     assert_eq!(room, Room::NotYet);
+}
+
+/// Does some work while so many shards are taken.
+fn with_taken(store: &Store, shards: usize, work: &mut dyn FnMut()) {
+    match shards.checked_sub(1) {
+        Some(shard) => store.visit(shard, |_| with_taken(store, shard, work)),
+        None => work(),
+    }
+}
+
+#[test]
+fn the_time_of_cache_mode_does_not_leap_while_shards_are_taken() {
+    let names: Vec<String> = (0..4000).map(|number| format!("key:{number}")).collect();
+    let keys: Vec<_> = names.iter().map(|name| (&**name, NOW, None)).collect();
+    let store = store_with(&keys, 2);
+    store.uses.set(Counting::Cache, 10, 1);
+    let steps_with = |taken: usize| {
+        let before = store.uses.field_of(0, NOW) >> 8;
+        // Twenty steps of a quarter of the keys.
+        store.stats(0).hits.add(20 * 1000);
+        with_taken(&store, taken, &mut || store.count_uses());
+        (store.uses.field_of(0, NOW) >> 8) - before
+    };
+    assert_eq!(steps_with(0), 20);
+    assert_eq!(steps_with(store.shard_count()), 0);
+    assert_eq!(steps_with(0), 40);
+    let half = steps_with(store.shard_count() / 2);
+    assert!((15..=25).contains(&half), "{half}");
 }
