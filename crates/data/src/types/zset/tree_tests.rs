@@ -108,7 +108,6 @@ fn goes_from_both_ends_at_once() {
 
 #[test]
 #[cfg_attr(miri, ignore)] // Minutes there, and no unsafe code of its own.
-#[cfg_attr(miri, ignore = "slow")]
 fn leaves_are_well_filled() {
     let (mut random, mut ascending) = (Tree::default(), Tree::default());
     for i in 0..200_000u32 {
