@@ -127,7 +127,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 64 }))]
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 64 }))]
         /// Whatever is freed and in whatever order slabs are emptied, blocks keep their bytes.
         #[test]
         fn blocks_are_moved_with_their_bytes(
