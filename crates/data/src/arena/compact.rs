@@ -126,13 +126,16 @@ mod tests {
         true
     }
 
+    const BLOCKS: usize = if cfg!(miri) { 100 } else { 400 };
+    const STEPS: usize = if cfg!(miri) { 40 } else { 600 };
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 64 }))]
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 64 }))]
         /// Whatever is freed and in whatever order slabs are emptied, blocks keep their bytes.
         #[test]
         fn blocks_are_moved_with_their_bytes(
-            sizes in prop::collection::vec(20usize..60, 1..400),
-            steps in prop::collection::vec((any::<usize>(), 0u8..8), 0..600),
+            sizes in prop::collection::vec(20usize..60, 1..BLOCKS),
+            steps in prop::collection::vec((any::<usize>(), 0u8..8), 0..STEPS),
         ) {
             let mut arena = Arena::default();
             let mut live = Vec::new();
