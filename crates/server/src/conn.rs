@@ -87,6 +87,8 @@ pub struct Conn {
     pub(crate) last_command: u32,
     /// It is on the list of those who have something to send.
     pub(crate) is_dirty: bool,
+    /// It is on the list of those who are told what was published.
+    pub(crate) is_told: bool,
     /// The driver was told not to receive.
     pub(crate) recv_paused: bool,
     /// Since when the soft output limit is exceeded, monotonic microseconds.
@@ -114,6 +116,7 @@ impl Conn {
             charged: 0,
             last_command: 0,
             is_dirty: false,
+            is_told: false,
             recv_paused: false,
             over_soft_limit_since: None,
         }

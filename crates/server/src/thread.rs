@@ -1,6 +1,6 @@
 //! What one thread knows, and how it works through a connection's input.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -44,6 +44,8 @@ pub struct Thread {
     pub(crate) observe_ns: u64,
     /// Connections with something to send, to resume or to close.
     pub(crate) dirty: Vec<ConnId>,
+    /// Connections with messages that were published, in the order in which these are sent.
+    pub(crate) told: VecDeque<ConnId>,
     /// When the waits for keys end, and whose: monotonic microseconds and token.
     pub(crate) deadlines: BTreeSet<(u64, u64)>,
     /// Connections that wait for the end of a pause.
@@ -87,6 +89,7 @@ impl Thread {
             ticks: Ticks::new(),
             last_tick: Ticks::now(),
             dirty: Vec::new(),
+            told: VecDeque::new(),
             deadlines: BTreeSet::new(),
             paused: Vec::new(),
             is_full: false,
@@ -285,17 +288,41 @@ impl Thread {
 
     /// Writes something to a connection that isn't the reply to a command.
     pub(crate) fn push(&mut self, token: Token, write: impl FnOnce(&Session, &mut Reply<'_>)) {
+        if let Some(mut conn) = self.take(token) {
+            self.write_push(&mut conn, write);
+            self.put_back(conn);
+        }
+    }
+
+    /// As [`Thread::push`], of a message that many may be told: it is sent when it is the turn of
+    /// this connection.
+    pub(crate) fn push_in_turn(&mut self, token: Token, write: impl FnOnce(&mut Reply<'_>)) {
         let Some(mut conn) = self.take(token) else {
             return;
         };
-        if conn.state != State::Closing {
-            let Conn { session, out, .. } = &mut *conn;
-            if out.capacity() == 0 {
-                *out = self.spare.take();
-            }
-            write(session, &mut Reply::new(out, session.resp3));
+        self.write_push(&mut conn, |_, reply| write(reply));
+        if conn.state == State::Closing || conn.out.len() as u64 > USUAL_OUTPUT {
+            self.put_back(conn);
+            return;
         }
-        self.put_back(conn);
+        self.charge(&mut conn);
+        if !conn.is_told {
+            conn.is_told = true;
+            self.told.push_back(conn.id);
+        }
+        let id = conn.id;
+        self.conns[id.index()] = Some(conn);
+    }
+
+    fn write_push(&mut self, conn: &mut Conn, write: impl FnOnce(&Session, &mut Reply<'_>)) {
+        if conn.state == State::Closing {
+            return;
+        }
+        let Conn { session, out, .. } = conn;
+        if out.capacity() == 0 {
+            *out = self.spare.take();
+        }
+        write(session, &mut Reply::new(out, session.resp3));
     }
 
     /// Ends the work on a connection that was taken out.

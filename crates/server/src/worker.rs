@@ -31,11 +31,15 @@ const COMPACT_SHARE: u32 = 50;
 /// sent.
 const DELIVERY: usize = 4 << 20;
 
+/// So many subscribers are sent what they have in one tick, or as many as other clients, and at
+/// least this share of all who have something. In between others are served, and those whose turn
+/// is yet to come get what is published meanwhile with the same system call.
+const TOLD_IN_A_TICK: usize = 16;
+const TOLD_SHARE: usize = 8;
+
 /// How long a thread goes on with a snapshot in one tick, by how long it has served clients.
-const SAVE_SLICE_MIN: Duration = Duration::from_micros(50);
+const SAVE_SLICE_MIN: Duration = Duration::from_micros(40);
 const SAVE_SLICE_MAX: Duration = Duration::from_micros(100);
-/// A tick without clients takes no longer than this.
-const IDLE_TICK: Duration = Duration::from_micros(10);
 /// When the disk is behind, what was sent to it is looked at so often.
 const DISK_WAIT_US: u64 = 500;
 
@@ -246,11 +250,11 @@ where
             return;
         }
         let served_us = self.driver.now().mono_us - thread.now.mono_us;
-        let budget = match Duration::from_micros(served_us) {
-            idle if idle < IDLE_TICK => SAVE_SLICE_MAX,
-            served => served.clamp(SAVE_SLICE_MIN, SAVE_SLICE_MAX),
-        };
-        self.can_save = thread.save_slice(budget);
+        let served = Duration::from_micros(served_us);
+        self.can_save = thread.save_slice(served.clamp(SAVE_SLICE_MIN, SAVE_SLICE_MAX));
+        if self.can_save {
+            std::thread::yield_now();
+        }
     }
 
     /// A tick while a script takes long: nothing else touches the keyspace.
@@ -265,7 +269,8 @@ where
     fn wait(&self) -> Duration {
         let thread = &self.core.thread;
         let has_work = self.can_save || self.loading.is_some();
-        if has_work || !thread.dirty.is_empty() || thread.aside.is_some() {
+        let has_output = !thread.dirty.is_empty() || !thread.told.is_empty();
+        if has_work || has_output || thread.aside.is_some() {
             return Duration::ZERO;
         }
         let mut until_us = self.next_cron_us;
@@ -449,15 +454,37 @@ where
         let policy = thread.config.persistence.appendfsync;
         thread.shared.persistence.aof.end_tick(policy);
         let mut dirty = std::mem::take(&mut self.core.thread.dirty);
+        let answered = dirty.len();
         for id in dirty.drain(..) {
             self.flush_one(id);
         }
+        self.flush_told(answered);
         let thread = &mut self.core.thread;
         if thread.dirty.is_empty() {
             thread.dirty = dirty;
         }
         // Last, so that who is closed for its own unread replies costs nobody else the connection.
         thread.keep_clients_to_limit();
+    }
+
+    /// Sends some of those who are told what was published what they have.
+    fn flush_told(&mut self, answered: usize) {
+        let all = self.core.thread.told.len();
+        let turns = if self.stopping {
+            all
+        } else {
+            answered.max(TOLD_IN_A_TICK).max(all / TOLD_SHARE).min(all)
+        };
+        for _ in 0..turns {
+            let Some(id) = self.core.thread.told.pop_front() else {
+                return;
+            };
+            let slot = self.core.thread.conns.get_mut(id.index());
+            if let Some(conn) = slot.and_then(Option::as_mut) {
+                conn.is_told = false;
+                self.flush_one(id);
+            }
+        }
     }
 
     /// Sends what a connection has to say, and does what its state asks of the driver.

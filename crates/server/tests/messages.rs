@@ -68,6 +68,33 @@ fn publishers_are_heard_in_order() {
     });
 }
 
+/// Between those who are told others are served, and what is published meanwhile goes along.
+#[test]
+fn many_listeners_are_told_a_few_in_a_tick() {
+    each_seed(|seed| {
+        let mut world = World::new(seed);
+        let listeners: Vec<_> = (0..100).map(|_| world.connect()).collect();
+        for &listener in &listeners {
+            world.call(listener, &["SUBSCRIBE", "news"]);
+        }
+        let publisher = world.connect();
+        let (writes, ticks) = world.writes_and_ticks();
+        for number in 0..MESSAGES {
+            world.send(publisher, &["PUBLISH", "news", &format!("0 {number}")]);
+        }
+        world.until(|world| world.is_answered(publisher));
+        let (writes_then, ticks_then) = world.writes_and_ticks();
+        // 16 listeners and the publisher.
+        assert!(writes_then - writes <= 17 * (ticks_then - ticks));
+        for listener in listeners {
+            world.until(|world| world.messages(listener).len() == MESSAGES);
+            let heard = world.messages(listener);
+            assert!(heard.iter().map(|message| message.1).eq(0..MESSAGES));
+        }
+        world.leave();
+    });
+}
+
 #[test]
 fn caches_end_with_what_is_there() {
     each_seed(|seed| {
@@ -238,6 +265,14 @@ impl World {
 
     fn is_answered(&self, client: usize) -> bool {
         self.clients[client].waiting == 0
+    }
+
+    /// How often anything was sent to a client, and turns of the threads.
+    fn writes_and_ticks(&self) -> (u64, u64) {
+        let all = self.shared.stats.iter();
+        all.fold((0, 0), |(writes, ticks), stats| {
+            (writes + stats.writes.get(), ticks + stats.ticks.get())
+        })
     }
 
     /// Who sent the messages that a client has got, and their numbers.

@@ -123,7 +123,7 @@ impl Thread {
         let subscribers = std::mem::take(&mut self.subscribers);
         for token in subscribers.of(kind, channel) {
             count += 1;
-            self.push(token, |_, reply| {
+            self.push_in_turn(token, |reply| {
                 reply.push(3);
                 reply.bulk(word.as_bytes());
                 reply.raw(&publication.tail);
@@ -134,7 +134,7 @@ impl Thread {
             for (pattern, tokens) in patterns.filter(|of| glob::matches(of.0, channel, false)) {
                 count += tokens.len();
                 for &token in tokens {
-                    self.push(token, |_, reply| {
+                    self.push_in_turn(token, |reply| {
                         reply.push(4);
                         reply.bulk(b"pmessage");
                         reply.bulk(pattern);
