@@ -18,7 +18,12 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::lock::Holder;
-use crate::sync::{Mutex, Waiter};
+use crate::sync::{Mutex, Waiter, spin_loop};
+
+/// How often a script looks again whether it may begin before its connection is parked, and turns
+/// of waiting between two looks.
+const TURNS: usize = if cfg!(loom) { 1 } else { 8 };
+const SPINS: usize = if cfg!(loom) { 1 } else { 25 };
 
 /// The beginning of the names of a family's keys.
 pub type Name = SmallVec<[u8; 64]>;
@@ -57,12 +62,23 @@ impl Default for Families {
 }
 
 impl Families {
-    /// Takes these families for a script that begins. False if another script has one of them: the
-    /// waiter is woken when that has ended.
+    /// Takes these families for a script that begins. False if another script has one of them for
+    /// long: the waiter is woken when that has ended.
     pub fn begin(&self, holder: Holder, names: &Names, waiter: Waiter) -> bool {
+        // Most scripts are over sooner than a connection is parked and woken by another thread.
+        for _ in 0..TURNS {
+            if self.try_begin(holder, names, None) {
+                return true;
+            }
+            (0..SPINS).for_each(|_| spin_loop());
+        }
+        self.try_begin(holder, names, Some(waiter))
+    }
+
+    fn try_begin(&self, holder: Holder, names: &Names, waiter: Option<Waiter>) -> bool {
         let mut running = self.running();
         if let Some(other) = running.iter_mut().find(|other| meet(&other.names, names)) {
-            other.waiters.push(waiter);
+            other.waiters.extend(waiter);
             return false;
         }
         running.push(Running {
