@@ -27,6 +27,7 @@ pub mod message;
 mod migrate;
 mod monitor;
 mod observer;
+mod oom_score;
 pub mod pause;
 mod persistence;
 mod process;

@@ -4,6 +4,7 @@
 //! They go to standard output, to `logfile`, or with `--logtostderr` to standard error; that is
 //! also where they go before the settings are known.
 
+use std::backtrace::Backtrace;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{self, PathBuf};
@@ -14,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::calendar::Moment;
 use crate::flags::Monitoring;
 use crate::flags::values::{LogFormat, LogLevel};
+use crate::identity::DARNER_VERSION;
 
 static PLACES: OnceLock<Places> = OnceLock::new();
 /// The least urgent level that is written.
@@ -92,6 +94,17 @@ pub fn fail(text: &str) {
         // Where no one listens there is no one to tell.
         let _ = Place::Error.write(&format!("darner: {text}\n"));
     }
+}
+
+/// Has panics told in the log, with the calls that led to them, instead of on standard error, which
+/// most servers have closed.
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let calls = Backtrace::force_capture();
+        warn(&format!(
+            "this is a fault of Darner {DARNER_VERSION}, please report it: {panic}\n{calls}"
+        ));
+    }));
 }
 
 fn write(level: LogLevel, line: &str) {

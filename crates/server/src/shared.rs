@@ -19,6 +19,7 @@ use crate::mailboxes::Mailboxes;
 use crate::message::Message;
 use crate::monitor::Monitors;
 use crate::observer::KeyObserver;
+use crate::oom_score::OomScore;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
@@ -64,6 +65,7 @@ pub struct Shared {
     pub slow_path: SlowPath,
     pub(crate) listening: Listening,
     pub(crate) control: Control,
+    pub(crate) oom_score: OomScore,
     pub(crate) pause: Pause,
     pub(crate) monitors: Monitors,
     /// Snapshots.
@@ -116,6 +118,7 @@ impl Shared {
             slow_path: SlowPath::default(),
             listening: Listening::default(),
             control: Control::default(),
+            oom_score: OomScore::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
             persistence: Persistence::default(),

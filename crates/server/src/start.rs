@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use commands::load;
 use rdb::Rules;
 use reactor::signals::{self, Signals};
-use reactor::{Driver, EpollDriver, Listener, Socket, UringConfig, UringDriver, Waker};
+use reactor::{Driver, Endpoint, EpollDriver, Listener, Socket, UringConfig, UringDriver, Waker};
 use rustix::process::Resource;
 use store::Txn;
 
@@ -32,6 +32,7 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
         return Ok(());
     }
     log::open(&loaded.config.monitoring)?;
+    log::report_panics();
     refuse_what_would_be_unsafe(&loaded)?;
     refuse_clusters(&loaded.config)?;
     persistence::check_place(&loaded.config)?;
@@ -60,6 +61,9 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
         done.map_err(|error| io::Error::other(format!("rename-command {old}: {error}")))?;
     }
     let shared = Arc::new(shared);
+    if let Err(error) = shared.oom_score.apply(&shared.config().process) {
+        warn(&format!("oom-score-adj: {error}"));
+    }
     stop_on(signals, Arc::clone(&shared))?;
     control::start(&shared)?;
     let cpus = cpus_to_pin(&shared.config(), &machine, threads);
@@ -148,7 +152,10 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
             // The first thread waits for this message, or for the channel to close.
             let _ = sender.send(worker.socket_sender());
             drop(sender);
-            worker.run()
+            run_worker(&mut worker).inspect_err(|error| {
+                log::fail(&error.to_string());
+                std::process::exit(1);
+            })
         };
         handles.push(
             std::thread::Builder::new()
@@ -182,7 +189,7 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
         first.begin_aof()?;
     }
     say("Ready to accept connections");
-    first.run()?;
+    run_worker(&mut first)?;
     for handle in handles {
         handle
             .join()
@@ -190,6 +197,26 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
     }
     shared.settle_aof();
     Ok(())
+}
+
+/// Serves until the server shuts down. A data thread that panics takes the process with it: its
+/// locks stay taken, so clients of the others would wait for ever.
+fn run_worker<D>(worker: &mut Worker<D>) -> io::Result<()>
+where
+    D: Driver<Socket: Endpoint>,
+{
+    struct Indispensable;
+
+    impl Drop for Indispensable {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                std::process::abort();
+            }
+        }
+    }
+
+    let _thread = Indispensable;
+    worker.run()
 }
 
 /// The forms in which values are kept that a snapshot brings.

@@ -1,5 +1,6 @@
 """INFO, CONFIG, COMMAND and the other server commands, as clients and exporters read them."""
 
+import signal
 import socket
 import subprocess
 import threading
@@ -292,6 +293,43 @@ def test_shutdown_ends_the_process(own_server):
         conn.sendall(b"SET key value\r\nSHUTDOWN NOSAVE\r\n")
         assert conn.makefile("rb").read() in (b"", b"+OK\r\n")
     assert server.process.wait(10) == 0
+
+
+def test_a_fault_ends_the_process_and_is_told(own_server, tmp_path):
+    log = tmp_path / "log"
+    server = own_server(logfile=log, proactor_threads=2, appendonly="yes", appendfsync="always",
+                        enable_debug_command="yes")
+    # One on each thread.
+    clients = [redis.Redis(port=server.port, single_connection_client=True) for _ in range(2)]
+    assert clients[0].set("key", "value")
+    with pytest.raises(redis.ConnectionError):
+        clients[1].execute_command("DEBUG", "PANIC")
+    assert server.process.wait(10) == -signal.SIGABRT
+    text = log.read_text()
+    assert "called by DEBUG PANIC" in text and "fault of Darner" in text
+    server.start()
+    assert redis.Redis(port=server.port).get("key") == b"value"
+
+
+def test_how_ready_the_kernel_is_to_kill_it(own_server):
+    def score(server):
+        with open(f"/proc/{server.pid}/oom_score_adj", encoding="ascii") as file:
+            return int(file.read())
+
+    server = own_server()
+    client = redis.Redis(port=server.port)
+    base = score(server)
+    client.config_set("oom-score-adj-values", "10 20 30")
+    assert score(server) == base
+    client.config_set("oom-score-adj", "yes")
+    assert score(server) == base + 10
+    client.config_set("oom-score-adj-values", "15 20 30")
+    assert score(server) == base + 15
+    client.config_set("oom-score-adj", "absolute")
+    assert score(server) == 15
+    client.config_set("oom-score-adj", "no")
+    assert score(server) == base
+    assert score(own_server(oom_score_adj="absolute", oom_score_adj_values="17 0 0")) == 17
 
 
 def test_sigterm_ends_the_process(own_server):

@@ -152,6 +152,17 @@ fn apply(
             ConfigError::rejected(name, why)
         })?;
     }
+    for name in ["oom_score_adj", "oom_score_adj_values"] {
+        if is_changed(name) {
+            shared.oom_score.apply(&config.process).map_err(|error| {
+                warn(&format!("oom-score-adj: {error}"));
+                ConfigError::rejected(
+                    name,
+                    "Failed to apply new oom_score_adj configuration, check server logs.",
+                )
+            })?;
+        }
+    }
     log::set_least(config.monitoring.loglevel);
     Ok(())
 }

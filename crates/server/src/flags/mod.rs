@@ -27,6 +27,7 @@ pub use table::{Flag, Mutable};
 pub use topics::monitoring::Monitoring;
 pub use topics::network::Network;
 pub use topics::persistence::Persistence;
+pub use topics::process::Process;
 
 /// The enums and structs that fields of the configuration have.
 pub mod values {

@@ -139,6 +139,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: object::object,
     },
     Subcommand {
+        name: "PANIC",
+        arity: 2,
+        syntax: "",
+        summary: "Crash the server, as a fault in a command would.",
+        run: |_, _| panic!("called by DEBUG PANIC"),
+    },
+    Subcommand {
         name: "PAUSE-CRON",
         arity: 3,
         syntax: "<0|1>",

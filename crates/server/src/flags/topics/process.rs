@@ -120,11 +120,11 @@ topic! {
     disable_thp: bool = false, Yes, redis("disable-thp");
 
     /// Whether to tell the kernel how ready it should be to kill this process.
-    oom_score_adj: OomScoreAdj = OomScoreAdj::No, OneOf, redis("oom-score-adj"), runtime(), inert();
+    oom_score_adj: OomScoreAdj = OomScoreAdj::No, OneOf, redis("oom-score-adj"), runtime();
 
-    /// How ready: as a master, as a replica, as a child process.
+    /// How ready: as a master; the others are for replicas and child processes, which aren't there.
     oom_score_adj_values: [i32; 3] = [0, 200, 800], OomScores,
-        redis("oom-score-adj-values"), runtime(), inert();
+        redis("oom-score-adj-values"), runtime();
 
     /// CPUs for the server's threads.
     server_cpulist: String = String::new(), Text, redis("server_cpulist"), inert();
