@@ -137,6 +137,15 @@ pub(crate) fn serve(shared: &Shared, thread: usize, txn: &mut Txn<'_>) {
     }
 }
 
+/// Gives the locks back before a command ends. Who waits for what it has changed is served before,
+/// as long as that is locked.
+pub(crate) fn release(call: &mut Call<'_, '_>) {
+    if call.txn.has_ready() {
+        serve(call.shared, call.thread.number, call.txn);
+    }
+    call.txn.release();
+}
+
 impl Thread {
     /// Serves those who wait for a key, with both locks that this takes.
     pub(crate) fn serve(&mut self, (db, key, other): &Unserved) {

@@ -99,6 +99,10 @@ mod tests {
         score.apply(&settings).unwrap();
         assert_eq!(score.get().unwrap(), MOST);
         fs::remove_file(path).unwrap();
-        assert!(score.apply(&settings).is_err());
+        assert!(
+            OomScore::at("/no/such/file".into())
+                .apply(&settings)
+                .is_err()
+        );
     }
 }

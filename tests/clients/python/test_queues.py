@@ -25,8 +25,8 @@ def queue_server(request, own_server):
     """A server of each mode; it must have had nothing to warn of."""
     server = own_server(**request.param)
     yield server
-    assert "wanted keys of each other" not in server.log_tail(1000)
-    assert "panicked" not in server.log_tail(1000)
+    log = server.log_tail(1000)
+    assert "wanted keys of each other" not in log and "panicked" not in log, log
 
 
 @pytest.fixture
@@ -99,7 +99,8 @@ def test_rq(queue_server, spawn):
         spawn(sys.executable, "-m", "rq.cli", "worker", "--url", url_of(queue_server),
               "--worker-class", "rq.SimpleWorker", "default")
     each_once(client, JOBS + 1)
-    wait_until(lambda: again.is_finished and hopeless.is_failed, "the others end", LIMIT_S)
+    wait_until(lambda: after.is_finished and again.is_finished and hopeless.is_failed,
+               "the others end", LIMIT_S)
     assert after.return_value() == JOBS * JOBS
     assert queue.count == 0 and queue.failed_job_registry.count == 1
 

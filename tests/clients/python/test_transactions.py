@@ -5,6 +5,8 @@ import threading
 import pytest
 import redis
 
+from conftest import wait_until
+
 
 def test_pipeline_of_ten_thousand(db):
     with db.pipeline(transaction=False) as pipe:
@@ -82,6 +84,23 @@ def test_what_counts_as_a_change(db, connect, change):
         pipe.ping()
         with pytest.raises(redis.WatchError):
             pipe.execute()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_transaction_that_watches_serves_who_waits(own_server, threads):
+    # As a worker of RQ hands on a job that depended on another.
+    server = own_server(proactor_threads=threads)
+    waiting, client = (redis.Redis(port=server.port) for _ in range(2))
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(waiting.blpop("queue", timeout=10)))
+    thread.start()
+    wait_until(lambda: client.info("clients")["blocked_clients"] == 1, "it waits")
+    with client.pipeline() as pipe:
+        pipe.watch("watched")
+        pipe.multi()
+        assert pipe.rpush("queue", "job").set("watched", 1).execute() == [1, True]
+    thread.join()
+    assert answers == [(b"queue", b"job")]
 
 
 def test_discard_and_unwatch(db, connect):

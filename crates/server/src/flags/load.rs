@@ -524,9 +524,9 @@ pub(super) mod tests {
 
     #[test]
     fn what_has_no_effect_is_said_once() {
-        let line = "--uring_disable_iowait --daemonize --oom-score-adj yes --dynamic-hz yes";
+        let line = "--uring_disable_iowait --daemonize --lazyfree-lazy-expire yes --dynamic-hz yes";
         let warnings = from_line(line).unwrap().warnings;
-        let warning = "accepted, without effect yet: uring_disable_iowait, oom-score-adj";
+        let warning = "accepted, without effect yet: uring_disable_iowait, lazyfree-lazy-expire";
         assert_eq!(warnings, [warning]);
     }
 

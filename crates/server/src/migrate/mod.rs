@@ -131,7 +131,7 @@ fn migrate(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Co
         error: None,
     };
     let Some(sender) = start(call, request) else {
-        call.txn.release();
+        blocking::release(call);
         migration.unwatch(call.shared);
         return Err(CommandError::Text("IOERR too many migrations at once"));
     };

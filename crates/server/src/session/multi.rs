@@ -8,6 +8,7 @@ use commands::{Args, Command, CommandError, OwnedArgs, Spec};
 use protocol::Reply;
 use store::{Parked, Store, Txn, WatchFlag};
 
+use crate::blocking;
 use crate::conn::Conn;
 use crate::dispatch;
 use crate::session::{Call, Outcome, Session, SessionCommand};
@@ -307,7 +308,7 @@ pub(super) fn abandon(call: &mut Call<'_, '_>) {
 
 fn forget_watches(call: &mut Call<'_, '_>) {
     if call.conn.session.watch.is_some() {
-        call.txn.release();
+        blocking::release(call);
         drop_watches(&call.shared.store, &mut call.conn.session);
     }
 }
