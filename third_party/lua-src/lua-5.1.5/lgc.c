@@ -678,7 +678,6 @@ void luaC_fullgc (lua_State *L) {
 #define YOUNGMIN	(64*1024)	/* bytes to be made between two collections */
 #define YOUNGMAXHEAP	(32*1024*1024)	/* larger ones aren't collected at once */
 #define YOUNGMAXSTRINGS	(16*1024)
-#define YOUNGAHEAD	4	/* strings between two steps of prefetching */
 
 
 /* frees what is dead before `end', and leaves the marks of the others */
@@ -687,7 +686,6 @@ static void sweepyoung (lua_State *L, GCObject **p, GCObject *end) {
   int deadmask = otherwhite(g);
   GCObject *curr;
   while ((curr = *p) != end) {
-    luai_prefetch(curr->gch.next);
     if ((curr->gch.marked ^ WHITEBITS) & deadmask) {  /* not dead? */
       if (iswhite(curr)) makewhite(g, curr);  /* fixed objects aren't marked */
       p = &curr->gch.next;
@@ -700,21 +698,6 @@ static void sweepyoung (lua_State *L, GCObject **p, GCObject *end) {
 }
 
 
-/* the list in which a string is found by its hash */
-static GCObject **stringlist (global_State *g, TString *ts) {
-  return &g->strt.hash[lmod(ts->tsv.hash, g->strt.size)];
-}
-
-
-/* asks for what the sweep needs of the strings from `i' on */
-static void prefetchyoung (global_State *g, int i) {
-  if (i + 3*YOUNGAHEAD >= g->nyoung) return;
-  luai_prefetch(g->young[i + 3*YOUNGAHEAD]);
-  luai_prefetch(stringlist(g, g->young[i + 2*YOUNGAHEAD]));
-  luai_prefetch(*stringlist(g, g->young[i + YOUNGAHEAD]));
-}
-
-
 static void sweepyoungstrings (lua_State *L) {
   global_State *g = G(L);
   int deadmask = otherwhite(g);
@@ -722,12 +705,11 @@ static void sweepyoungstrings (lua_State *L) {
   for (i = 0; i < g->nyoung; i++) {
     TString *ts = g->young[i];
     GCObject *o = obj2gco(ts);
-    prefetchyoung(g, i);
     if ((o->gch.marked ^ WHITEBITS) & deadmask) {  /* not dead? */
       if (iswhite(o)) makewhite(g, o);
     }
     else {
-      GCObject **p = stringlist(g, ts);
+      GCObject **p = &g->strt.hash[lmod(ts->tsv.hash, g->strt.size)];
       while (*p != o) p = &(*p)->gch.next;
       *p = o->gch.next;
       freeobj(L, o);

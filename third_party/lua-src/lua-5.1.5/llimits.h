@@ -117,16 +117,6 @@ typedef lu_int32 Instruction;
 
 
 /*
-** Darner: asks for memory that is needed soon; any address will do
-*/
-#if defined(__GNUC__)
-#define luai_prefetch(p)	__builtin_prefetch(p)
-#else
-#define luai_prefetch(p)	((void) 0)
-#endif
-
-
-/*
 ** macro to control inclusion of some hard tests on stack reallocation
 */ 
 #ifndef HARDSTACKTESTS

@@ -103,7 +103,6 @@ static void *newblock (global_State *g, size_t size) {
     block = *list;
     if (block != NULL) {
       *list = *(void **)block;
-      luai_prefetch(*list);  /* for the next one of this size */
       g->cachedbytes -= rounded;
       return block;
     }
