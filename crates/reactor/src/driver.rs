@@ -74,6 +74,11 @@ pub trait Handler<S> {
     /// The connection is gone. Called exactly once per adopted connection, also for local closes,
     /// and after everything else about that connection.
     fn closed(&mut self, conn: ConnId, reason: CloseReason);
+
+    /// A connection was given up ([`Driver::release`]) and is this driver's no more; called instead
+    /// of `closed`. The socket may be adopted by any driver of the same kind, which must be told of
+    /// `unread`: what came in before this one could stop receiving.
+    fn released(&mut self, conn: ConnId, socket: S, unread: Vec<u8>);
 }
 
 /// One thread's connections and listeners.
@@ -113,6 +118,11 @@ pub trait Driver {
     /// Close from this side. Nothing more is received, further sends are dropped, and
     /// [`Handler::closed`] follows in a later poll. `Now` may follow a `Flush` that takes too long.
     fn close(&mut self, conn: ConnId, mode: CloseMode);
+
+    /// Give a connection up, for another driver to adopt. Nothing more is received, what is queued
+    /// is written, and [`Handler::released`] follows in a later poll, or [`Handler::closed`] if the
+    /// connection ends before.
+    fn release(&mut self, conn: ConnId);
 
     /// Wait at most `timeout` (`None`: for ever; zero: only look) and report what happened.
     /// Everything queued is submitted with the same system call where the backend can.

@@ -44,7 +44,7 @@ pub struct EpollDriver {
     ready: Vec<ConnId>,
     /// Last tick's `ready` list while it is being worked off; empty between polls.
     ready_now: Vec<ConnId>,
-    /// Connections whose end is to be reported by the next poll.
+    /// Connections whose end, or release, is to be reported by the next poll.
     ended: Vec<ConnId>,
     /// Counts polls.
     tick: u64,
@@ -76,6 +76,10 @@ struct Conn {
 #[derive(Clone, Copy, PartialEq)]
 enum Phase {
     Open,
+    /// Nothing more is read; released when the outbox is empty.
+    Releasing,
+    /// On the `ended` list, to be handed back.
+    Released,
     /// Nothing more is read; ends when the outbox is empty.
     Flushing(CloseReason),
     /// On the `ended` list.
@@ -117,8 +121,11 @@ impl EpollDriver {
             return;
         };
         if !matches!(conn.phase, Phase::Ended(_)) {
+            let is_listed = conn.phase == Phase::Released;
             conn.phase = Phase::Ended(reason);
-            self.ended.push(id);
+            if !is_listed {
+                self.ended.push(id);
+            }
         }
     }
 
@@ -280,27 +287,36 @@ impl EpollDriver {
     }
 
     fn finish_if_flushed(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get(id) else {
+        let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        if let Phase::Flushing(reason) = conn.phase
-            && conn.out.is_empty()
-        {
-            self.end(id, reason);
+        if !conn.out.is_empty() {
+            return;
+        }
+        match conn.phase {
+            Phase::Flushing(reason) => self.end(id, reason),
+            Phase::Releasing => {
+                conn.phase = Phase::Released;
+                self.ended.push(id);
+            }
+            _ => {}
         }
     }
 
-    /// Reports the connections that came to their end.
+    /// Reports the connections that came to their end or were given up.
     fn report_ended(&mut self, handler: &mut impl Handler<Socket>) {
         while let Some(id) = self.ended.pop() {
             let Some(mut conn) = self.conns.remove(id) else {
                 continue;
             };
-            let Phase::Ended(reason) = conn.phase else {
-                unreachable!("only ended connections are on the list");
-            };
             conn.out.drain(|buf| handler.sent(id, buf));
-            handler.closed(id, reason);
+            match conn.phase {
+                Phase::Ended(reason) => handler.closed(id, reason),
+                _ => match self.epoll.remove(conn.socket.fd()) {
+                    Ok(()) => handler.released(id, conn.socket, Vec::new()),
+                    Err(error) => handler.closed(id, sys::broken(&error)),
+                },
+            }
         }
     }
 }
@@ -366,8 +382,11 @@ impl Driver for EpollDriver {
         let Some(conn) = self.conns.get_mut(id) else {
             return Some(buf);
         };
-        if buf.is_empty() || !matches!(conn.phase, Phase::Open | Phase::Flushing(CloseReason::Eof))
-        {
+        let takes = matches!(
+            conn.phase,
+            Phase::Open | Phase::Releasing | Phase::Flushing(CloseReason::Eof)
+        );
+        if buf.is_empty() || !takes {
             return Some(buf);
         }
         if !conn.out.is_empty() {
@@ -407,17 +426,26 @@ impl Driver for EpollDriver {
         self.list(id);
     }
 
+    fn release(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && conn.phase == Phase::Open
+        {
+            conn.phase = Phase::Releasing;
+            self.finish_if_flushed(id);
+        }
+    }
+
     fn close(&mut self, id: ConnId, mode: CloseMode) {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        if matches!(conn.phase, Phase::Ended(_)) {
-            return;
-        }
-        conn.phase = Phase::Flushing(CloseReason::Local);
-        match mode {
-            CloseMode::Flush => self.finish_if_flushed(id),
-            CloseMode::Now => self.end(id, CloseReason::Local),
+        match (conn.phase, mode) {
+            (Phase::Ended(_), _) => {}
+            (Phase::Released, _) | (_, CloseMode::Now) => self.end(id, CloseReason::Local),
+            (_, CloseMode::Flush) => {
+                conn.phase = Phase::Flushing(CloseReason::Local);
+                self.finish_if_flushed(id);
+            }
         }
     }
 

@@ -20,6 +20,7 @@
 //!     }
 //!     fn sent(&mut self, _: ConnId, _: Vec<u8>) {}
 //!     fn closed(&mut self, _: ConnId, _: CloseReason) {}
+//!     fn released(&mut self, _: ConnId, _: reactor::sim::SimSocket, _: Vec<u8>) {}
 //! }
 //!
 //! let net = SimNet::new(42);

@@ -103,13 +103,15 @@ struct Conn {
     at_end: bool,
     /// What the send in flight points to, if it is of several buffers.
     vector: Option<Box<Vector>>,
-    /// What was received while paused, before the receive could be cancelled.
+    /// What was received while paused or given up, before the receive could be cancelled.
     stash: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Phase {
     Open,
+    /// To be handed back when the outbox is empty and nothing is in flight.
+    Releasing,
     /// Nothing more is received; ends when the outbox is empty.
     Flushing(CloseReason),
     /// To be reported when nothing is in flight.
@@ -134,6 +136,7 @@ pub fn probe() -> io::Result<()> {
         }
         fn sent(&mut self, _conn: ConnId, _buf: Vec<u8>) {}
         fn closed(&mut self, _conn: ConnId, _reason: CloseReason) {}
+        fn released(&mut self, _conn: ConnId, _socket: Socket, _unread: Vec<u8>) {}
     }
     let config = UringConfig {
         entries: 8,
@@ -275,7 +278,8 @@ impl UringDriver {
         Ok(())
     }
 
-    /// Ends a connection that has flushed, and reports one that has ended and gone quiet.
+    /// Ends a connection that has flushed, and reports one that has ended, or was given up, and has
+    /// gone quiet.
     fn settle(&mut self, id: ConnId, handler: &mut impl Handler<Socket>) -> io::Result<()> {
         let Some(conn) = self.conns.get(id) else {
             return Ok(());
@@ -288,16 +292,25 @@ impl UringDriver {
         let Some(conn) = self.conns.get(id) else {
             return Ok(());
         };
-        if let Phase::Ended(reason) = conn.phase
-            && !conn.receiving
-            && !conn.sending
-            && let Some(mut conn) = self.conns.remove(id)
-        {
-            // The kernel may hold on to the socket of a finished request until the next enter, and
-            // then closing the descriptor tells the peer nothing.
-            sys::shutdown(conn.socket.fd());
-            conn.out.drain(|buf| handler.sent(id, buf));
-            handler.closed(id, reason);
+        if conn.receiving || conn.sending {
+            return Ok(());
+        }
+        match conn.phase {
+            Phase::Ended(reason) => {
+                if let Some(mut conn) = self.conns.remove(id) {
+                    // The kernel may hold on to the socket of a finished request until the next
+                    // enter, and then closing the descriptor tells the peer nothing.
+                    sys::shutdown(conn.socket.fd());
+                    conn.out.drain(|buf| handler.sent(id, buf));
+                    handler.closed(id, reason);
+                }
+            }
+            Phase::Releasing if conn.out.is_empty() => {
+                if let Some(conn) = self.conns.remove(id) {
+                    handler.released(id, conn.socket, conn.stash);
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -356,12 +369,13 @@ impl UringDriver {
             .get_mut(id)
             .expect("a connection outlives its requests");
         conn.receiving = completion.more();
-        let open = conn.phase == Phase::Open;
+        let is_released = conn.phase == Phase::Releasing;
+        let open = conn.phase == Phase::Open || is_released;
         if let Some(buffer) = completion.buffer() {
             let len = usize::try_from(completion.result).unwrap_or(0);
             if open && len > 0 {
                 let data = self.buffers.filled(buffer, len);
-                if conn.paused || !conn.stash.is_empty() {
+                if conn.paused || is_released || !conn.stash.is_empty() {
                     conn.stash.extend_from_slice(data);
                 } else {
                     handler.received(id, data);
@@ -373,6 +387,8 @@ impl UringDriver {
             return self.settle(id, handler);
         }
         match completion.result {
+            // Who adopts it is told the same.
+            0 if is_released => {}
             0 => {
                 conn.at_end = true;
                 self.note(id);
@@ -387,6 +403,9 @@ impl UringDriver {
                     return self.settle(id, handler);
                 }
             },
+        }
+        if is_released {
+            return self.settle(id, handler);
         }
         // It ended for a reason that is none of the connection's. By the time the new request is
         // submitted, the buffers of this poll are back.
@@ -554,8 +573,11 @@ impl Driver for UringDriver {
         let Some(conn) = self.conns.get_mut(id) else {
             return Some(buf);
         };
-        if buf.is_empty() || !matches!(conn.phase, Phase::Open | Phase::Flushing(CloseReason::Eof))
-        {
+        let takes = matches!(
+            conn.phase,
+            Phase::Open | Phase::Releasing | Phase::Flushing(CloseReason::Eof)
+        );
+        if buf.is_empty() || !takes {
             return Some(buf);
         }
         conn.out.push(buf, 0);
@@ -586,6 +608,21 @@ impl Driver for UringDriver {
         if mem::replace(&mut conn.paused, false) {
             self.note(id);
         }
+    }
+
+    fn release(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if conn.phase != Phase::Open {
+            return;
+        }
+        conn.phase = Phase::Releasing;
+        if conn.receiving {
+            // If the queue will not take it, it is given up as soon as something comes in.
+            let _ = self.cancel(CancelBuilder::user_data(RECEIVE | u64::from(id.0)));
+        }
+        self.note(id);
     }
 
     fn close(&mut self, id: ConnId, mode: CloseMode) {

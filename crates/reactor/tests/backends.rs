@@ -453,6 +453,93 @@ fn adopted_by_another_thread<D: Real>() {
     other.join().unwrap();
 }
 
+/// A stream that is echoed while its connection goes to and fro between two drivers.
+fn moves_lose_nothing<D: Real>() {
+    const SIZE: usize = 1 << 20;
+    let mut nodes = [node::<D>(), node::<D>()];
+    let (client, mut conn) = connect(&mut nodes[0]);
+    let mut reader = client.try_clone().unwrap();
+    let mut writer = client;
+    let write = thread::spawn(move || {
+        for part in bytes(SIZE, 9).chunks(700) {
+            writer.write_all(part).unwrap();
+        }
+        writer.shutdown(Shutdown::Write).unwrap();
+    });
+    let read = thread::spawn(move || {
+        let mut got = Vec::new();
+        reader.read_to_end(&mut got).unwrap();
+        assert!(got == bytes(SIZE, 9), "{} bytes", got.len());
+    });
+    let (mut at, mut moves) = (0, 0);
+    nodes[at].driver.release(conn);
+    'echo: loop {
+        nodes[at].poll(20);
+        for event in std::mem::take(&mut nodes[at].notes.events) {
+            match event {
+                Event::Received(id, data) => {
+                    assert_eq!(id, conn);
+                    drop(nodes[at].driver.send(conn, data));
+                    nodes[at].driver.release(conn);
+                }
+                Event::Sent(..) => {}
+                Event::Closed(_, reason) => {
+                    assert_eq!(reason, CloseReason::Eof);
+                    break 'echo;
+                }
+            }
+        }
+        if let Some((id, socket, unread)) = nodes[at].notes.released.pop() {
+            assert_eq!((id, nodes[at].driver.unsent(conn)), (conn, 0));
+            (at, moves) = (1 - at, moves + 1);
+            conn = nodes[at].driver.adopt(socket).unwrap();
+            drop(nodes[at].driver.send(conn, unread));
+        }
+    }
+    write.join().unwrap();
+    read.join().unwrap();
+    assert!(moves > 1, "{moves}");
+}
+
+fn released_when_all_is_written_or_closed<D: Real>() {
+    let mut node = node::<D>();
+    let (mut client, conn) = connect(&mut node);
+    let sent = bytes(8 << 20, 5);
+    drop(node.driver.send(conn, sent.clone()));
+    node.driver.release(conn);
+    node.driver.release(conn);
+    node.poll(5);
+    assert!(node.notes.released.is_empty());
+    let reader = thread::spawn(move || {
+        let mut got = vec![0; sent.len()];
+        client.read_exact(&mut got).unwrap();
+        assert!(got == sent);
+        client
+    });
+    node.poll_until(|node| !node.notes.released.is_empty());
+    let (_, socket, unread) = node.notes.released.remove(0);
+    assert!(unread.is_empty());
+    let mut client = reader.join().unwrap();
+
+    // Who is adopted again isn't being given up any more, and who is gone tells the next driver.
+    let conn = node.driver.adopt(socket).unwrap();
+    client.write_all(b"here").unwrap();
+    node.poll_until(|node| node.received(conn) == b"here");
+    node.driver.release(conn);
+    drop(client);
+    node.poll_until(|node| !node.notes.released.is_empty());
+    let (_, socket, _) = node.notes.released.remove(0);
+    let conn = node.driver.adopt(socket).unwrap();
+    node.poll_until(|node| node.closed(conn) == Some(CloseReason::Eof));
+
+    // One that is closed meanwhile is closed.
+    node.notes.events.clear();
+    let (_client, conn) = connect(&mut node);
+    node.driver.release(conn);
+    node.close_and_wait(conn);
+    assert!(node.notes.released.is_empty());
+}
+
 fn ten_thousand_connections_leak_nothing<D: Real>() {
     const BATCH: usize = 250;
     let before = open_fds();
@@ -595,6 +682,8 @@ backend_tests!(
     unix_sockets,
     listeners_can_be_replaced,
     adopted_by_another_thread,
+    moves_lose_nothing,
+    released_when_all_is_written_or_closed,
     ten_thousand_connections_leak_nothing,
     survives_running_out_of_descriptors,
     one_busy_connection_is_not_everything,

@@ -24,11 +24,14 @@ struct Conn {
     out: Outbox,
     phase: Phase,
     paused: bool,
+    /// What was received after it was given up.
+    stash: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Phase {
     Open,
+    Releasing,
     Flushing(CloseReason),
     Ended(CloseReason),
 }
@@ -39,6 +42,7 @@ enum Report {
     Received(ConnId, Vec<u8>),
     Sent(ConnId, Vec<u8>),
     Closed(ConnId, CloseReason),
+    Released(ConnId, SimSocket, Vec<u8>),
 }
 
 impl SimDriver {
@@ -128,6 +132,29 @@ impl SimDriver {
             conn.out.drain(|buf| reports.push(Report::Sent(id, buf)));
             reports.push(Report::Closed(id, reason));
             self.conns.remove(id);
+        } else if conn.phase == Phase::Releasing {
+            // Like io_uring, which may receive once more before it can stop.
+            let available = net.readable(conn.end);
+            if available > 0 && net.random().one_in(2) {
+                let len = 1 + net.random().below(available as u64) as usize;
+                conn.stash.extend(net.read(conn.end, len));
+            }
+            if conn.out.is_empty() {
+                net.record(|| format!("thread {} releases {}", self.thread, id.0), 3);
+                drop(net);
+                self.hand_back(id, reports);
+            }
+        }
+    }
+
+    fn hand_back(&mut self, id: ConnId, reports: &mut Vec<Report>) {
+        if let Some(conn) = self.conns.remove(id) {
+            let socket = SimSocket {
+                net: self.net.clone(),
+                end: conn.end,
+                adopted: false,
+            };
+            reports.push(Report::Released(id, socket, conn.stash));
         }
     }
 
@@ -171,6 +198,7 @@ impl Driver for SimDriver {
             out: Outbox::default(),
             phase: Phase::Open,
             paused: false,
+            stash: Vec::new(),
         };
         let id = self.conns.insert(conn);
         self.live.push(id);
@@ -182,8 +210,11 @@ impl Driver for SimDriver {
         let Some(conn) = self.conns.get_mut(id) else {
             return Some(buf);
         };
-        if buf.is_empty() || !matches!(conn.phase, Phase::Open | Phase::Flushing(CloseReason::Eof))
-        {
+        let takes = matches!(
+            conn.phase,
+            Phase::Open | Phase::Releasing | Phase::Flushing(CloseReason::Eof)
+        );
+        if buf.is_empty() || !takes {
             return Some(buf);
         }
         self.net.lock().make_eager(self.thread);
@@ -219,6 +250,15 @@ impl Driver for SimDriver {
     fn resume_recv(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.get_mut(id) {
             conn.paused = false;
+            self.changed();
+        }
+    }
+
+    fn release(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && conn.phase == Phase::Open
+        {
+            conn.phase = Phase::Releasing;
             self.changed();
         }
     }
@@ -268,6 +308,7 @@ impl Driver for SimDriver {
                 Report::Received(id, data) => handler.received(id, &data),
                 Report::Sent(id, buf) => handler.sent(id, buf),
                 Report::Closed(id, reason) => handler.closed(id, reason),
+                Report::Released(id, socket, unread) => handler.released(id, socket, unread),
             }
         }
         Ok(())

@@ -19,6 +19,8 @@ pub(crate) struct Notes<S> {
     pub(crate) now: Now,
     pub(crate) accepted: Vec<S>,
     pub(crate) events: Vec<Event>,
+    /// Sockets that were given up, and what was unread of each.
+    pub(crate) released: Vec<(ConnId, S, Vec<u8>)>,
 }
 
 impl<S> Notes<S> {
@@ -28,6 +30,7 @@ impl<S> Notes<S> {
             now: Now::default(),
             accepted: Vec::new(),
             events: Vec::new(),
+            released: Vec::new(),
         }
     }
 }
@@ -54,6 +57,10 @@ impl<S> Handler<S> for Notes<S> {
 
     fn closed(&mut self, conn: ConnId, reason: CloseReason) {
         self.events.push(Event::Closed(conn, reason));
+    }
+
+    fn released(&mut self, conn: ConnId, socket: S, unread: Vec<u8>) {
+        self.released.push((conn, socket, unread));
     }
 }
 
