@@ -135,6 +135,9 @@ pub trait Driver {
     /// The time now. Inside a tick, prefer the reading that [`Handler::tick`] gave.
     fn now(&self) -> Now;
 
+    /// CPU time that this thread has used so far.
+    fn cpu_time(&self) -> Duration;
+
     /// A handle with which any thread makes a concurrent or the next poll return.
     fn waker(&self) -> Waker;
 

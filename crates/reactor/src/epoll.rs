@@ -489,6 +489,10 @@ impl Driver for EpollDriver {
         sys::now()
     }
 
+    fn cpu_time(&self) -> Duration {
+        sys::cpu_time()
+    }
+
     fn waker(&self) -> Waker {
         self.waker.clone()
     }

@@ -4,6 +4,7 @@ use crate::driver::{CloseReason, Now};
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 /// How many buffers one vectored write covers at most.
 pub(crate) const MAX_IOVECS: usize = 64;
@@ -27,6 +28,11 @@ pub(crate) fn now() -> Now {
         mono_us: clock_us(libc::CLOCK_MONOTONIC),
         wall_us: clock_us(libc::CLOCK_REALTIME),
     }
+}
+
+/// CPU time that the calling thread has used.
+pub(crate) fn cpu_time() -> Duration {
+    Duration::from_micros(clock_us(libc::CLOCK_THREAD_CPUTIME_ID))
 }
 
 fn clock_us(clock: libc::clockid_t) -> u64 {

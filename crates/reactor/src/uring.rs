@@ -669,6 +669,10 @@ impl Driver for UringDriver {
         sys::now()
     }
 
+    fn cpu_time(&self) -> Duration {
+        sys::cpu_time()
+    }
+
     fn waker(&self) -> Waker {
         self.waker.clone()
     }

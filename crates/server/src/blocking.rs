@@ -79,8 +79,8 @@ impl Serve for Client {
         // What the client is told is in the log before.
         txn.hand_over_effects();
         self.count(txn.thread(), txn.now_ms, began);
-        let message = Message::Served(self.info.token, out);
-        self.shared.post(self.info.thread, message);
+        let message = Message::Served(self.info.token(), out);
+        self.shared.post(self.info.thread(), message);
         Served::Yes
     }
 }
@@ -116,7 +116,7 @@ pub(crate) fn block(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>, wait
     let clients = &call.shared.shared_stats.blocked_clients;
     clients.fetch_add(1, Ordering::Relaxed);
     if let Some(deadline_us) = deadline_us {
-        call.thread.deadlines.insert((deadline_us, info.token));
+        call.thread.deadlines.insert((deadline_us, info.token()));
     }
     call.thread.last_tick = Ticks::now();
     call.conn.last_command = entry.id as u32 + 1;
@@ -234,7 +234,7 @@ impl Thread {
         waiting.blocked.end();
         conn.info.set_wait(None);
         if let Some(deadline_us) = waiting.deadline_us {
-            self.deadlines.remove(&(deadline_us, conn.info.token));
+            self.deadlines.remove(&(deadline_us, conn.info.token()));
         }
         let clients = &self.shared.shared_stats.blocked_clients;
         clients.fetch_sub(1, Ordering::Relaxed);
@@ -255,8 +255,8 @@ pub(crate) fn unblock(shared: &Shared, id: i64, with_error: bool) -> bool {
     };
     let ended = info.wait().is_some_and(|blocked| blocked.end());
     if ended {
-        let message = Message::Unblock(info.token, with_error);
-        shared.post(info.thread, message);
+        let message = Message::Unblock(info.token(), with_error);
+        shared.post(info.thread(), message);
     }
     ended
 }

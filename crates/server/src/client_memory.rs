@@ -105,9 +105,10 @@ impl Thread {
                  together they have more than maxmemory-clients"
             ));
             self.stats(&self.shared).evicted_clients.add(1);
-            self.shared.post(client.thread, Message::Kill(client.token));
-            if client.thread == self.number
-                && let Some(mut conn) = self.take(Token(client.token))
+            self.shared
+                .post(client.thread(), Message::Kill(client.token()));
+            if client.thread() == self.number
+                && let Some(mut conn) = self.take(Token(client.token()))
             {
                 conn.strip();
                 self.put_back(conn);

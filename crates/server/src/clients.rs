@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use store::Blocked;
@@ -44,10 +46,8 @@ pub struct ClientInfo {
     pub id: u64,
     /// Where it comes from.
     pub socket: SocketDescription,
-    /// Which thread owns it, and under which token.
-    pub thread: usize,
-    /// See [`crate::conn::Token`].
-    pub token: u64,
+    thread: AtomicUsize,
+    token: AtomicU64,
     /// Unix time in milliseconds.
     pub created_ms: u64,
     /// When it last sent or took something, Unix time in milliseconds.
@@ -176,8 +176,8 @@ impl ClientInfo {
         Self {
             id,
             socket,
-            thread,
-            token,
+            thread: AtomicUsize::new(thread),
+            token: AtomicU64::new(token),
             created_ms: now_ms,
             active_ms: AtomicU64::new(now_ms),
             db: AtomicU32::new(0),
@@ -202,6 +202,35 @@ impl ClientInfo {
             text: Mutex::default(),
             wait: Mutex::default(),
         }
+    }
+
+    /// Which thread owns it. Only that thread may rely on it: the client may move, unless it waits
+    /// for something or has subscribed to something.
+    #[inline(always)]
+    pub fn thread(&self) -> usize {
+        self.thread.load(Ordering::Relaxed)
+    }
+
+    /// Under which token, see [`crate::conn::Token`].
+    #[inline(always)]
+    pub fn token(&self) -> u64 {
+        self.token.load(Ordering::Relaxed)
+    }
+
+    /// Another thread owns it now. Who tells it to be gone ([`Self::doom`]) reaches it there, or
+    /// else `killed` tells when this returns.
+    pub(crate) fn move_to(&self, thread: usize, token: u64) {
+        self.thread.store(thread, Ordering::Relaxed);
+        self.token.store(token, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Tells it to be gone, unless someone has before. If this returns true its thread must be sent
+    /// a [`crate::message::Message::Kill`].
+    pub(crate) fn doom(&self) -> bool {
+        let is_first = !self.killed.swap(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        is_first
     }
 
     /// Its texts.
@@ -340,7 +369,7 @@ impl Clients {
             if total <= limit {
                 break;
             }
-            client.killed.store(true, Ordering::Relaxed);
+            client.doom();
             evicted.push(Arc::clone(client));
             total -= bytes;
         }

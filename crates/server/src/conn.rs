@@ -19,6 +19,9 @@ use crate::spare::output_memory;
 pub struct Token(pub u64);
 
 impl Token {
+    /// Of a connection that no thread has at the moment.
+    pub(crate) const NONE: Self = Self(u64::MAX);
+
     /// The token of a client's connection.
     pub fn new(conn: ConnId, client_id: u64) -> Self {
         Self(client_id << 32 | u64::from(conn.0))
@@ -93,6 +96,10 @@ pub struct Conn {
     pub(crate) recv_paused: bool,
     /// Since when the soft output limit is exceeded, monotonic microseconds.
     pub(crate) over_soft_limit_since: Option<u64>,
+    /// The thread that it is on its way to.
+    pub(crate) moves_to: Option<usize>,
+    /// When it was last answered, as a number of [`crate::balance::Share`].
+    pub(crate) answered_in: u32,
 }
 
 impl Conn {
@@ -119,6 +126,8 @@ impl Conn {
             is_told: false,
             recv_paused: false,
             over_soft_limit_since: None,
+            moves_to: None,
+            answered_in: 0,
         }
     }
 
@@ -214,8 +223,8 @@ impl Conn {
     /// Whom to wake when this connection may go on.
     pub fn waiter(&self) -> Waiter {
         Waiter {
-            thread: self.info.thread as u16,
-            token: self.info.token,
+            thread: self.info.thread() as u16,
+            token: self.info.token(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! (what the server can be told) and [`machine`] (how much of the machine there is), then the rest.
 
 pub mod admin;
+mod balance;
 mod batch;
 mod blocking;
 mod calendar;

@@ -133,7 +133,7 @@ impl Thread {
         let mut is_over = hard > 0 && waiting >= hard;
         if limit.soft > 0 && waiting >= limit.soft {
             let now_us = self.now.mono_us;
-            let token = Token(conn.info.token);
+            let token = Token(conn.info.token());
             if conn.over_soft_limit_since.is_none() && !self.over_soft_limit.contains(&token) {
                 self.over_soft_limit.push(token);
             }

@@ -5,9 +5,11 @@
 //! control groups hold for everything below them, so each group from the process's own up to the
 //! top of what is mounted is asked, in version 1, version 2, or both at once.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What the process may use.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +79,30 @@ pub fn pin_thread(cpu: usize) -> io::Result<()> {
     cpus.set(cpu);
     rustix::thread::sched_setaffinity(None, &cpus)?;
     Ok(())
+}
+
+/// How long these CPUs have been idle since the machine was started, all together, if that can be
+/// told. Exact to hundredths of a second.
+pub fn idle_time(cpus: &[usize]) -> Option<Duration> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let ticks = idle_ticks(&stat, cpus)?;
+    Some(Duration::from_secs_f64(
+        ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+    ))
+}
+
+/// The idle ticks of these CPUs in a text like `/proc/stat`, those in which there was I/O to wait
+/// for among them.
+fn idle_ticks(stat: &str, cpus: &[usize]) -> Option<u64> {
+    let of_cpu = |line: &str| -> Option<(usize, u64)> {
+        let mut fields = line.strip_prefix("cpu")?.split(' ');
+        let cpu = fields.next()?.parse().ok()?;
+        let mut idle = fields.skip(3).map(|field| field.parse::<u64>().ok());
+        Some((cpu, idle.next()?? + idle.next()??))
+    };
+    let all: HashMap<usize, u64> = stat.lines().filter_map(of_cpu).collect();
+    let wanted = cpus.iter().map(|cpu| all.get(cpu).copied());
+    wanted.sum::<Option<u64>>().filter(|_| !cpus.is_empty())
 }
 
 /// The CPUs that `/proc/self/status` lists.
@@ -310,6 +336,23 @@ mod tests {
         "proc/self/cgroup",
         "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n",
     );
+
+    #[test]
+    fn idle_time_of_some_cpus() {
+        let stat = "cpu  10 20 30 1000 60 0 0 0 0 0\n\
+                    cpu0 1 2 3 400 5 6 7 8 9 10\n\
+                    cpu1 1 2 3 500 50 6 7 8 9 10\n\
+                    cpu12 1 2 3 50 5 6 7 8 9 10\n\
+                    intr 1 2 3\nctxt 9\n";
+        assert_eq!(idle_ticks(stat, &[0, 12]), Some(460));
+        assert_eq!(idle_ticks(stat, &[1]), Some(550));
+        for unknown in [&[2][..], &[0, 2], &[]] {
+            assert_eq!(idle_ticks(stat, unknown), None);
+        }
+        assert_eq!(idle_ticks("cpu0 1 2 3", &[0]), None);
+        let machine = Machine::look();
+        assert!(idle_time(&machine.cpus) <= idle_time(&machine.cpus));
+    }
 
     #[test]
     fn without_limits() {

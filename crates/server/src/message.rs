@@ -34,7 +34,7 @@ pub enum Message {
     Invalidate(u64, Arc<Invalidation>),
     /// Tell all connections that all keys have changed.
     InvalidateAll,
-    /// Tell this connection of a change in the place of another.
+    /// Tell the client with this id of a change in the place of another.
     Redirected(u64, Arc<Invalidation>),
     /// CLIENT PAUSE has ended or changed, or who publishes may go on.
     PauseChanged,

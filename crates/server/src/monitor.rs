@@ -39,14 +39,14 @@ impl Shared {
     /// From now on the client is shown every command.
     pub(crate) fn add_monitor(&self, info: &ClientInfo) {
         let mut list = self.monitors.lock();
-        list.push((info.thread, info.token));
+        list.push((info.thread(), info.token()));
         self.monitors_changed(&list);
     }
 
     /// The client is shown commands no more.
     pub(crate) fn remove_monitor(&self, info: &ClientInfo) {
         let mut list = self.monitors.lock();
-        list.retain(|&(_, token)| token != info.token);
+        list.retain(|&(_, token)| token != info.token());
         self.monitors_changed(&list);
     }
 

@@ -9,6 +9,7 @@ use store::stats::Stats;
 use store::{Store, StoreOptions};
 
 use crate::admin::State;
+use crate::balance::Balance;
 use crate::clients::Clients;
 use crate::control::Control;
 use crate::flags::Config;
@@ -64,6 +65,8 @@ pub struct Shared {
     /// Whether commands must look at the two below before and after they run.
     pub slow_path: SlowPath,
     pub(crate) listening: Listening,
+    /// How many threads serve.
+    pub(crate) balance: Balance,
     pub(crate) control: Control,
     pub(crate) oom_score: OomScore,
     pub(crate) pause: Pause,
@@ -117,6 +120,7 @@ impl Shared {
             defaults,
             slow_path: SlowPath::default(),
             listening: Listening::default(),
+            balance: Balance::new(threads, config.network.migrate_connections),
             control: Control::default(),
             oom_score: OomScore::default(),
             pause: Pause::default(),

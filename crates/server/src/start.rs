@@ -60,6 +60,7 @@ pub fn run(mut loaded: Loaded) -> io::Result<()> {
         let done = shared.table.rename(old, new);
         done.map_err(|error| io::Error::other(format!("rename-command {old}: {error}")))?;
     }
+    shared.balance.cpus.clone_from(&machine.cpus);
     let shared = Arc::new(shared);
     if let Err(error) = shared.oom_score.apply(&shared.config().process) {
         warn(&format!("oom-score-adj: {error}"));
@@ -150,7 +151,7 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
             memory::count_alone();
             let mut worker = Worker::new(shared, number, driver()?);
             // The first thread waits for this message, or for the channel to close.
-            let _ = sender.send(worker.socket_sender());
+            let _ = sender.send((number, worker.handover_sender()));
             drop(sender);
             run_worker(&mut worker).inspect_err(|error| {
                 log::fail(&error.to_string());
@@ -165,13 +166,16 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
     }
     drop(sender);
     if !handles.is_empty() {
-        first.spread_to(
-            std::iter::once(first.socket_sender())
-                .chain(receiver)
-                .collect(),
-        );
+        let mut peers = vec![(0, first.handover_sender())];
+        peers.extend(receiver);
+        peers.sort_unstable_by_key(|&(number, _)| number);
+        let peers: Vec<_> = peers.into_iter().map(|(_, peer)| peer).collect();
+        for peer in &peers[1..] {
+            peer.post(Handover::Peers(peers.clone()));
+        }
+        first.meet(peers);
     }
-    let to_first = first.socket_sender();
+    let to_first = first.handover_sender();
     let hand_over = move |listeners| to_first.post(Handover::Listeners(listeners));
     shared.listening.begin(&bound.tcp, hand_over)?;
     first.listen(bound.tcp)?;

@@ -152,6 +152,8 @@ pub struct ThreadStats {
     pub ticks: Counter,
     /// Connections taken over.
     pub connections: Counter,
+    /// Connections handed over to other threads.
+    pub moved_connections: Counter,
     /// Clients closed for their output buffer.
     pub output_limit_disconnects: Counter,
     /// Clients closed for their query buffer.
@@ -180,6 +182,7 @@ impl ThreadStats {
             writes: Counter::default(),
             ticks: Counter::default(),
             connections: Counter::default(),
+            moved_connections: Counter::default(),
             output_limit_disconnects: Counter::default(),
             query_limit_disconnects: Counter::default(),
             evicted_clients: Counter::default(),

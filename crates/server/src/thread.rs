@@ -24,6 +24,7 @@ use crate::spare::{SpareBuffers, output_memory};
 use crate::stats::ThreadStats;
 use crate::table::Entry;
 use crate::ticks::{Tick, Ticks};
+use crate::tracking::Invalidation;
 
 /// The part of a worker that has no driver: everything that commands may reach.
 pub struct Thread {
@@ -68,6 +69,8 @@ pub struct Thread {
     pub(crate) clients_limit: u64,
     /// No client is evicted before: monotonic microseconds.
     pub(crate) next_client_eviction_us: u64,
+    /// What was redirected to clients that have not arrived yet from another thread.
+    pub(crate) early: Vec<(u64, Arc<Invalidation>)>,
     /// Where the slow round through all connections goes on.
     pub(crate) next_to_look_at: usize,
     config_version: u64,
@@ -101,6 +104,7 @@ impl Thread {
             over_soft_limit: Vec::new(),
             clients_limit: 0,
             next_client_eviction_us: 0,
+            early: Vec::new(),
             next_to_look_at: 0,
             config_version: shared.config_version(),
             batch: Batch::default(),
@@ -173,11 +177,16 @@ impl Thread {
         let is_trusted = info.socket.is_admin && self.config.monitoring.admin_nopass;
         let session = Session::new(is_trusted || self.config.security.requirepass.is_empty());
         let conn = Box::new(Conn::new(id, info, session));
+        self.make_place(id);
+        self.conns[id.index()] = Some(conn);
+        true
+    }
+
+    /// Makes room in the table for a connection with this id.
+    pub(crate) fn make_place(&mut self, id: ConnId) {
         if self.conns.len() <= id.index() {
             self.conns.resize_with(id.index() + 1, || None);
         }
-        self.conns[id.index()] = Some(conn);
-        true
     }
 
     /// A connection is gone.
@@ -239,7 +248,7 @@ impl Thread {
     /// Takes a connection out to work on it, if it is still there; [`Thread::put_back`] follows.
     pub(crate) fn take(&mut self, token: Token) -> Option<Box<Conn>> {
         let slot = self.conns.get_mut(token.conn().index())?;
-        slot.take_if(|conn| conn.info.token == token.0)
+        slot.take_if(|conn| conn.info.token() == token.0)
     }
 
     /// A connection that waited may go on.
@@ -274,7 +283,7 @@ impl Thread {
 
     fn enter_pause(&mut self, conn: &mut Conn) {
         conn.state = State::Paused;
-        self.paused.push(Token(conn.info.token));
+        self.paused.push(Token(conn.info.token()));
         let blocked = &self.shared.shared_stats.blocked_clients;
         blocked.fetch_add(1, Ordering::Relaxed);
     }

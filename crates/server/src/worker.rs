@@ -1,5 +1,7 @@
 //! One thread's loop: poll, work through what came in, send, look after time.
 
+mod moves;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,6 +12,7 @@ use reactor::{
 };
 
 use crate::admin;
+use crate::balance::{Course, Share};
 use crate::clients::SocketDescription;
 use crate::conn::{Conn, State, Token};
 use crate::control;
@@ -21,6 +24,7 @@ use crate::persistence::Loading;
 use crate::shared::Shared;
 use crate::spare::output_memory;
 use crate::thread::Thread;
+use moves::{Moved, Released};
 
 /// The search for expired keys may take one part in so many of a thread's time.
 const EXPIRE_SHARE: u32 = 50;
@@ -53,8 +57,12 @@ const PROTECTED: &str = "-DENIED Darner is running in protected mode: there is n
 /// What a thread is given by another to take over.
 #[derive(Debug)]
 pub enum Handover<S, L> {
-    /// A connection.
+    /// A socket that was accepted.
     Socket(S),
+    /// A connection of another thread.
+    Client(Box<Moved<S>>),
+    /// Where all threads take something over, by their numbers.
+    Peers(Vec<reactor::Sender<Handover<S, L>>>),
     /// The TCP listeners that it is to have instead of those that it has.
     Listeners(Vec<L>),
 }
@@ -68,7 +76,12 @@ pub struct Worker<D: Driver> {
     mailbox: Mailbox<Message>,
     /// What other threads hand over.
     handovers: Mailbox<HandoverOf<D>>,
-    spread: Vec<reactor::Sender<HandoverOf<D>>>,
+    /// The same of all threads, by their numbers.
+    peers: Vec<reactor::Sender<HandoverOf<D>>>,
+    /// What it knows of its load.
+    share: Share,
+    /// As the first thread, how many are to serve.
+    course: Course,
     tcp_listeners: Vec<ListenerId>,
     next_thread: usize,
     next_cron_us: u64,
@@ -85,6 +98,7 @@ pub struct Worker<D: Driver> {
 struct Core<S> {
     thread: Thread,
     accepted: Vec<S>,
+    released: Vec<Released<S>>,
 }
 
 impl<S> Handler<S> for Core<S> {
@@ -106,6 +120,10 @@ impl<S> Handler<S> for Core<S> {
 
     fn closed(&mut self, conn: ConnId, _: CloseReason) {
         self.thread.closed(conn);
+    }
+
+    fn released(&mut self, id: ConnId, socket: S, unread: Vec<u8>) {
+        self.released.push(Released { id, socket, unread });
     }
 }
 
@@ -130,10 +148,13 @@ where
             core: Core {
                 thread,
                 accepted: Vec::new(),
+                released: Vec::new(),
             },
             mailbox,
             handovers,
-            spread: Vec::new(),
+            peers: Vec::new(),
+            share: Share::default(),
+            course: Course::default(),
             tcp_listeners: Vec::new(),
             next_thread: 0,
             next_cron_us: 0,
@@ -149,8 +170,8 @@ where
         &mut self.driver
     }
 
-    /// Where this thread takes sockets and listeners over.
-    pub fn socket_sender(&self) -> reactor::Sender<HandoverOf<D>> {
+    /// Where this thread takes over what others hand it.
+    pub fn handover_sender(&self) -> reactor::Sender<HandoverOf<D>> {
         self.handovers.sender()
     }
 
@@ -165,9 +186,10 @@ where
         Ok(())
     }
 
-    /// Accepted sockets go to these threads in turn.
-    pub fn spread_to(&mut self, threads: Vec<reactor::Sender<HandoverOf<D>>>) {
-        self.spread = threads;
+    /// These are all threads, by their numbers: the first hands them what it accepts, and each hands
+    /// its connections to others.
+    pub fn meet(&mut self, peers: Vec<reactor::Sender<HandoverOf<D>>>) {
+        self.peers = peers;
     }
 
     /// Loads a snapshot before clients are served.
@@ -200,6 +222,7 @@ where
         self.mailbox.awake();
         self.handovers.awake();
         polled?;
+        self.hand_over_released();
         self.read_mail();
         if self.core.thread.aside.is_some() {
             return self.run_script();
@@ -212,7 +235,8 @@ where
             }
             self.core.thread.end_overdue_waits();
         }
-        if self.core.thread.now.mono_us >= self.next_cron_us {
+        let is_cron_due = self.core.thread.now.mono_us >= self.next_cron_us;
+        if is_cron_due {
             self.cron();
         }
         if self.core.thread.tell_of_changes() {
@@ -222,6 +246,9 @@ where
         self.flush();
         // What ran meanwhile may have changed keys as well.
         self.core.thread.tell_of_changes();
+        if !is_cron_due {
+            self.note_tick();
+        }
         self.load_slice()?;
         self.save_slice();
         Ok(())
@@ -316,8 +343,8 @@ where
                 thread.invalidate(Token(token), &invalidation);
             }
             Message::InvalidateAll => thread.invalidate_all(),
-            Message::Redirected(token, invalidation) => {
-                thread.redirected(Token(token), &invalidation);
+            Message::Redirected(client, invalidation) => {
+                thread.redirected(client, &invalidation);
             }
             Message::PauseChanged => thread.wake_paused(),
             Message::Saving => {}
@@ -341,23 +368,26 @@ where
 
     fn kill(&mut self, token: Token) {
         let slot = self.core.thread.conns.get(token.conn().index());
-        if slot.is_some_and(|c| c.as_ref().is_some_and(|c| c.info.token == token.0)) {
+        if slot.is_some_and(|c| c.as_ref().is_some_and(|c| c.info.token() == token.0)) {
             self.driver.close(token.conn(), CloseMode::Now);
         }
     }
 
     fn take_over(&mut self) {
         for socket in std::mem::take(&mut self.core.accepted) {
-            if self.spread.is_empty() {
+            if self.peers.is_empty() {
                 self.adopt(socket);
             } else {
-                self.spread[self.next_thread].post(Handover::Socket(socket));
-                self.next_thread = (self.next_thread + 1) % self.spread.len();
+                let serving = self.core.thread.shared.balance.serving();
+                self.next_thread = (self.next_thread + 1) % serving;
+                self.peers[self.next_thread].post(Handover::Socket(socket));
             }
         }
         while let Some(handover) = self.handovers.pop() {
             match handover {
                 Handover::Socket(socket) => self.adopt(socket),
+                Handover::Client(moved) => self.arrive(*moved),
+                Handover::Peers(peers) => self.meet(peers),
                 Handover::Listeners(listeners) => {
                     if let Err(error) = self.listen(listeners) {
                         warn(&format!("can't listen any more: {error}"));
@@ -365,6 +395,7 @@ where
                 }
             }
         }
+        self.tell_the_arrived();
     }
 
     fn adopt(&mut self, socket: D::Socket) {
@@ -408,6 +439,8 @@ where
         let hz = thread.config.process.hz.clamp(1, 500);
         let period = Duration::from_secs(1) / hz;
         self.next_cron_us = thread.now.mono_us + period.as_micros() as u64;
+        self.balance();
+        let thread = &mut self.core.thread;
         if thread.shared.admin.cron_paused.load(Ordering::Relaxed) {
             return;
         }
@@ -519,12 +552,16 @@ where
                 self.driver.resume_recv(id);
             }
         }
-        let (state, token, unsent) = (conn.state, Token(conn.info.token), conn.unsent);
+        let (state, token, unsent) = (conn.state, Token(conn.info.token()), conn.unsent);
+        self.share.answered(&mut conn.answered_in);
         let thread = &mut self.core.thread;
         thread.charge(&mut conn);
         thread.conns[id.index()] = Some(conn);
         if state == State::Throttled && unsent <= thread.output_pause() / 2 {
             thread.wake(token, State::Throttled);
+        }
+        if self.share.gives() {
+            self.send_away(id);
         }
     }
 

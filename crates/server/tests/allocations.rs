@@ -217,6 +217,10 @@ impl Driver for Direct {
         panic!("nothing is to be closed");
     }
 
+    fn release(&mut self, _: ConnId) {
+        panic!("nothing is to be given up");
+    }
+
     fn poll(
         &mut self,
         _: Option<Duration>,
@@ -238,6 +242,10 @@ impl Driver for Direct {
             mono_us: 1,
             wall_us: 1_767_225_600_000_000,
         }
+    }
+
+    fn cpu_time(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn waker(&self) -> Waker {

@@ -30,7 +30,9 @@ struct Server {
 
 impl Server {
     fn start(threads: usize) -> Self {
-        let shared = Arc::new(Shared::new(Loaded::default(), threads, "epoll", 7));
+        let mut loaded = Loaded::default();
+        loaded.config.network.migrate_connections = false;
+        let shared = Arc::new(Shared::new(loaded, threads, "epoll", 7));
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = Listener::tcp(any_port, &TcpOptions::default()).unwrap();
         let address = listener.local_addr().unwrap();
@@ -40,7 +42,7 @@ impl Server {
             let (shared, to_first) = (Arc::clone(&shared), to_first.clone());
             handles.push(std::thread::spawn(move || {
                 let mut worker = Worker::new(shared, number, EpollDriver::new()?);
-                to_first.send(worker.socket_sender()).unwrap();
+                to_first.send(worker.handover_sender()).unwrap();
                 drop(to_first);
                 worker.run()
             }));
@@ -49,8 +51,8 @@ impl Server {
         let first = Arc::clone(&shared);
         handles.push(std::thread::spawn(move || {
             let mut worker = Worker::new(first, 0, EpollDriver::new()?);
-            let own = std::iter::once(worker.socket_sender());
-            worker.spread_to(own.chain(senders).collect());
+            let own = std::iter::once(worker.handover_sender());
+            worker.meet(own.chain(senders).collect());
             worker.driver().listen(listener)?;
             worker.run()
         }));

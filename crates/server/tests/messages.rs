@@ -103,7 +103,12 @@ fn caches_end_with_what_is_there() {
         let Value::Integer(id) = world.call(told, &["CLIENT", "ID"]) else {
             panic!("an id is a number");
         };
-        world.call(told, &["SUBSCRIBE", "__redis__:invalidate"]);
+        let is_told_by_push = world.random.below(2) == 0;
+        if is_told_by_push {
+            world.call(told, &["HELLO", "3"]);
+        } else {
+            world.call(told, &["SUBSCRIBE", "__redis__:invalidate"]);
+        }
         let redirect = ["CLIENT", "TRACKING", "ON", "REDIRECT", &id.to_string()];
         world.call(reader, &redirect);
         let writers = [world.connect(), world.connect()];
@@ -117,6 +122,10 @@ fn caches_end_with_what_is_there() {
                     2 if number % 20 == 0 => world.send(writer, &["FLUSHALL"]),
                     _ => world.send(writer, &["SET", &key, &format!("{writer}.{number}")]),
                 }
+            }
+            if is_told_by_push {
+                // Who talks may move to another thread.
+                world.send(told, &["PING"]);
             }
             cache.learn(&mut world, reader, told);
             cache.ask(&mut world, reader);
@@ -180,8 +189,8 @@ impl Cache {
             }
         }
         for message in std::mem::take(&mut world.clients[told].messages) {
-            let gone: Vec<String> = match &message[2] {
-                Value::Array(keys) => keys.iter().map(|k| k.text().unwrap().into()).collect(),
+            let gone: Vec<String> = match message.last() {
+                Some(Value::Array(keys)) => keys.iter().map(|k| k.text().unwrap().into()).collect(),
                 _ => (0..KEYS).map(|number| format!("key:{number}")).collect(),
             };
             for key in gone {
@@ -223,13 +232,18 @@ impl World {
         };
         let net = SimNet::with_config(seed, config);
         let threads = [1, 2, 4][seed as usize % 3];
-        let shared = Shared::new(Loaded::default(), threads, "simulated", seed);
+        let mut loaded = Loaded::default();
+        // They do, but as the seed says.
+        loaded.config.network.migrate_connections = false;
+        let shared = Shared::new(loaded, threads, "simulated", seed);
         let shared = Arc::new(shared);
         let mut workers: Vec<_> = (0..threads)
             .map(|number| Worker::new(Arc::clone(&shared), number, net.driver()))
             .collect();
-        let senders = workers.iter().map(Worker::socket_sender).collect();
-        workers[0].spread_to(senders);
+        let peers: Vec<_> = workers.iter().map(Worker::handover_sender).collect();
+        for worker in &mut workers {
+            worker.meet(peers.clone());
+        }
         workers[0].driver().listen(net.listener()).unwrap();
         Self {
             net,
@@ -293,7 +307,13 @@ impl World {
     fn steps(&mut self, count: usize) {
         for _ in 0..count {
             match self.net.step() {
-                Turn::Thread(turn) => self.workers[turn].tick(None).unwrap(),
+                Turn::Thread(turn) => {
+                    let to = self.random.below(20);
+                    if to != turn && to < self.workers.len() {
+                        self.workers[turn].give(1, to);
+                    }
+                    self.workers[turn].tick(None).unwrap();
+                }
                 Turn::Client => {}
                 Turn::Idle => break,
             }
@@ -323,6 +343,8 @@ impl World {
         assert!(!shared.pubsub.has_listeners());
         let tracking = &shared.tracking;
         assert_eq!((tracking.clients(), tracking.items()), (0, 0));
+        let moved: u64 = shared.stats.iter().map(|s| s.moved_connections.get()).sum();
+        assert_eq!(moved > 0, self.workers.len() > 1, "connections move");
     }
 }
 
@@ -332,7 +354,11 @@ impl Connected {
         while let Some((value, len)) = parse(&self.received).expect("nothing is torn") {
             self.received.drain(..len);
             match value {
-                Value::Array(parts) if parts[0].text().is_some_and(|t| t.ends_with("message")) => {
+                Value::Array(parts)
+                    if parts[0]
+                        .text()
+                        .is_some_and(|t| t.ends_with("message") || t == "invalidate") =>
+                {
                     self.messages.push(parts);
                 }
                 reply => {

@@ -105,7 +105,10 @@ impl World {
         };
         let net = SimNet::with_config(seed, config);
         let threads = [1, 2, 4][seed as usize % 3];
-        let shared = Shared::new(Loaded::default(), threads, "simulated", seed);
+        let mut loaded = Loaded::default();
+        // They do, but as the seed says.
+        loaded.config.network.migrate_connections = false;
+        let shared = Shared::new(loaded, threads, "simulated", seed);
         let effects = Arc::new(Mutex::new(Vec::new()));
         shared.store.log().attach(
             1,
@@ -115,8 +118,10 @@ impl World {
         let mut workers: Vec<_> = (0..threads)
             .map(|number| Worker::new(Arc::clone(&shared), number, net.driver()))
             .collect();
-        let senders = workers.iter().map(Worker::socket_sender).collect();
-        workers[0].spread_to(senders);
+        let peers: Vec<_> = workers.iter().map(Worker::handover_sender).collect();
+        for worker in &mut workers {
+            worker.meet(peers.clone());
+        }
         workers[0].driver().listen(net.listener()).unwrap();
         let mut world = Self {
             seed,
@@ -162,7 +167,13 @@ impl World {
 
     fn step(&mut self) {
         match self.net.step() {
-            Turn::Thread(turn) => self.workers[turn].tick(None).unwrap(),
+            Turn::Thread(turn) => {
+                let to = self.random.below(20);
+                if to != turn && to < self.workers.len() {
+                    self.workers[turn].give(1, to);
+                }
+                self.workers[turn].tick(None).unwrap();
+            }
             Turn::Client => {}
             Turn::Idle => panic!("seed {}: nothing will happen any more", self.seed),
         }

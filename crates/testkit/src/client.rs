@@ -21,7 +21,7 @@ pub enum Value {
     Bulk(Vec<u8>),
     /// `$-1` or `*-1`
     Null,
-    /// `*2 ...`
+    /// `*2 ...`, and in RESP3 `>2 ...`, which is no reply, and `%1 ...`, a key and its value in turn.
     Array(Vec<Value>),
 }
 
@@ -119,8 +119,10 @@ fn read_value(reader: &mut impl BufRead, depth: usize) -> io::Result<Value> {
             bytes.truncate(bytes.len() - 2);
             Ok(Value::Bulk(bytes))
         }
-        "*" => {
-            let values = (0..number()?).map(|_| read_value(reader, depth + 1));
+        "_" => Ok(Value::Null),
+        "*" | ">" | "%" => {
+            let len = number()? * if kind == "%" { 2 } else { 1 };
+            let values = (0..len).map(|_| read_value(reader, depth + 1));
             Ok(Value::Array(values.collect::<io::Result<_>>()?))
         }
         _ => Err(invalid(&line)),
@@ -158,6 +160,11 @@ mod tests {
             Value::Bulk(b"a\r\nb".to_vec())
         );
         assert_eq!(read("$-1\r\n").unwrap(), Value::Null);
+        assert_eq!(read("_\r\n").unwrap(), Value::Null);
+        let map = Value::Array(vec![Value::Integer(1), Value::Null]);
+        assert_eq!(read("%1\r\n:1\r\n_\r\n").unwrap(), map);
+        let push = Value::Array(vec![Value::Integer(1)]);
+        assert_eq!(read(">1\r\n:1\r\n").unwrap(), push);
         let nested = Value::Array(vec![Value::Integer(1), Value::Array(vec![Value::Null])]);
         assert_eq!(read("*2\r\n:1\r\n*1\r\n$-1\r\n").unwrap(), nested);
     }

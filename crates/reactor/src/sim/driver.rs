@@ -318,6 +318,11 @@ impl Driver for SimDriver {
         self.net.lock().now()
     }
 
+    /// None at all.
+    fn cpu_time(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn waker(&self) -> Waker {
         self.waker.clone()
     }

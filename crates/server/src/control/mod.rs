@@ -105,8 +105,8 @@ pub(crate) fn forward(shared: &Shared, conn: &mut Conn) {
         return;
     } else if is_whole {
         let request = Request {
-            thread: conn.info.thread,
-            token: conn.info.token,
+            thread: conn.info.thread(),
+            token: conn.info.token(),
             is_admin: conn.info.socket.is_admin,
             head: std::mem::take(&mut conn.pending),
         };

@@ -123,7 +123,7 @@ fn migrate(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Co
         return Ok(Outcome::Done);
     }
     let migration = Migration {
-        token: call.conn.info.token,
+        token: call.conn.info.token(),
         client: call.conn.info.id,
         db: call.txn.db,
         removes: !request.copies,

@@ -87,7 +87,7 @@ impl Thread {
         let name = self.shared.pubsub.add(kind, name, self.number);
         own.names[kind as usize].insert(Name::clone(&name));
         let subscribers = self.subscribers.0[kind as usize].entry(name).or_default();
-        subscribers.insert(Token(conn.info.token));
+        subscribers.insert(Token(conn.info.token()));
     }
 
     /// Ends a subscription of a client, if it has it.
@@ -96,7 +96,8 @@ impl Thread {
         let own = &mut session.subscriptions;
         if own.names[kind as usize].remove(name) {
             own.bytes -= SUBSCRIPTION_BYTES + name.len();
-            self.subscribers.remove(kind, name, Token(conn.info.token));
+            self.subscribers
+                .remove(kind, name, Token(conn.info.token()));
             self.shared.pubsub.remove(kind, name, self.number);
         }
         session.set(flag::PUBSUB, !session.subscriptions.is_empty());

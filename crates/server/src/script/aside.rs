@@ -51,7 +51,7 @@ pub(super) fn put(
 ) {
     call.thread.aside = Some(Box::new(Aside {
         txn: call.txn.suspend(),
-        token: Token(call.conn.info.token),
+        token: Token(call.conn.info.token()),
         interpreter,
         callee,
         state,
@@ -89,7 +89,7 @@ impl Thread {
         let touches = conn.session.watch.is_some() || conn.waiting.is_some();
         let is_put_off = touches && self.is_busy();
         match &mut self.aside {
-            Some(aside) if aside.token.0 == conn.info.token => aside.gone = Some(conn),
+            Some(aside) if aside.token.0 == conn.info.token() => aside.gone = Some(conn),
             _ if is_put_off => self.put_off.gone.push(conn),
             _ => return Some(conn),
         }

@@ -9,7 +9,7 @@
 //! - If its other keys begin alike, in a way that the call tells beforehand, it takes the *family*
 //!   of such keys and locks shards as it goes, beside scripts of other families; see
 //!   [`store::families`].
-//! - Everything else stays under the gate.
+//! - Everything else stays under the gate, and so does all while one thread serves.
 //!
 //! A run that goes beyond what was known starts again under the gate, while it has written nothing.
 //! If it has written it can't: then it takes another family, and waits for the script that has it.
@@ -78,6 +78,10 @@ fn lock_for(
 ) -> Result<(), Parked> {
     let waiter = conn.waiter();
     let has_one_shard = txn.store().shard_count() == 1;
+    if !has_one_shard && thread.shared.balance.serving() == 1 {
+        // Hardly anyone else is inside: the gate is closed sooner than locks are taken.
+        return txn.lock_all(waiter);
+    }
     let pattern = callee.notes().pattern();
     let is_declared = pattern == Some(&KeyPattern::Declared) || is_strict(thread, callee);
     if is_declared {
@@ -154,7 +158,11 @@ impl Touches {
         Self {
             watch: KeyWatch::default(),
             is_watched: txn.holds_all()
-                && matches!(callee.notes().pattern(), None | Some(KeyPattern::Declared)),
+                && match callee.notes().pattern() {
+                    None => true,
+                    Some(KeyPattern::Declared) => thread.shared.balance.serving() > 1,
+                    Some(_) => false,
+                },
             is_strict: is_strict(thread, callee),
             by_tags: cluster.lock_on_hashtags || cluster.cluster_mode == ClusterMode::Emulated,
         }
@@ -172,7 +180,8 @@ impl Touches {
         if scope != Scope::Keys {
             return self.touch_all(txn, scope, given, has_written);
         }
-        if txn.store().shard_count() == 1 && !self.is_strict {
+        let is_alone = txn.store().shard_count() == 1 || txn.holds_all() && !self.is_watched;
+        if is_alone && !self.is_strict {
             return Touch::Free;
         }
         let keys = entry.keys(args);

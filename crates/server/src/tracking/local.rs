@@ -7,7 +7,7 @@ use commands::spec::{Scope, flags};
 use commands::{Args, keys};
 use protocol::Reply;
 
-use crate::clients::flag;
+use crate::clients::{ClientInfo, flag};
 use crate::conn::{Conn, State, Token};
 use crate::message::Message;
 use crate::session::Call;
@@ -97,7 +97,7 @@ pub(crate) fn after(call: &mut Call<'_, '_>, entry: &Entry, args: Args<'_>) {
     if reads && tracking.remembers() {
         let reader = Reader {
             thread: call.thread.number,
-            token: Token(call.conn.info.token),
+            token: Token(call.conn.info.token()),
         };
         for at in keys::positions(&entry.spec, args) {
             call.shared.tracking.remember(args.at(at), reader);
@@ -154,7 +154,7 @@ impl Thread {
     fn listener(&self, conn: &Conn, tracking: &ClientTracking) -> Listener {
         Listener {
             thread: self.number,
-            token: Token(conn.info.token),
+            token: Token(conn.info.token()),
             client: conn.info.id,
             no_loop: tracking.no_loop,
         }
@@ -183,14 +183,14 @@ impl Thread {
         });
         let conns = self.conns.iter().flatten();
         let tracked = conns.filter(|conn| conn.session.has(flag::TRACKING));
-        let tokens: Vec<Token> = tracked.map(|conn| Token(conn.info.token)).collect();
+        let tokens: Vec<Token> = tracked.map(|conn| Token(conn.info.token())).collect();
         for token in tokens {
             self.invalidate(token, &invalidation);
         }
     }
 
     /// Tells a client of a change that another client reads for it.
-    pub(crate) fn redirected(&mut self, token: Token, invalidation: &Invalidation) {
+    pub(crate) fn write_redirected(&mut self, token: Token, invalidation: &Invalidation) {
         self.push(token, |session, reply| {
             if reply.is_resp3() {
                 reply.push(2);
@@ -205,6 +205,12 @@ impl Thread {
             }
             write_keys(reply, invalidation);
         });
+    }
+
+    /// Has the thread of a client tell it of a change in the place of another.
+    pub(crate) fn post_redirected(&self, target: &ClientInfo, invalidation: &Arc<Invalidation>) {
+        let message = Message::Redirected(target.id, Arc::clone(invalidation));
+        self.shared.post(target.thread(), message);
     }
 
     fn tell(&mut self, conn: &mut Conn, invalidation: &Arc<Invalidation>) {
@@ -226,8 +232,7 @@ impl Thread {
         }
         let target = self.shared.clients.get(tracking.redirect);
         if let Some(target) = target.filter(|target| target.is_here()) {
-            let message = Message::Redirected(target.token, Arc::clone(invalidation));
-            self.shared.post(target.thread, message);
+            self.post_redirected(&target, invalidation);
             return;
         }
         tracking.is_broken = true;

@@ -95,6 +95,7 @@ pub(super) fn clients(call: &Call<'_, '_>, text: &mut Text) {
     let watching = all
         .iter()
         .map(|client| client.watching.load(Ordering::Relaxed));
+    let moved: u64 = shared.stats.iter().map(|s| s.moved_connections.get()).sum();
     let with = |flags| all.iter().filter(|client| client.has(flags)).count();
     text.fields(&[
         ("connected_clients", &all.len()),
@@ -122,6 +123,8 @@ pub(super) fn clients(call: &Call<'_, '_>, text: &mut Text) {
         ("total_watched_keys", &watching.sum::<u32>()),
         ("total_blocking_keys", &0),
         ("total_blocking_keys_on_nokey", &0),
+        ("serving_threads", &shared.balance.serving()),
+        ("moved_connections", &moved),
         ("paused_reason", &paused.reason()),
         ("paused_actions", &paused.name()),
         ("paused_timeout_milliseconds", &shared.paused_ms(now_us)),

@@ -87,8 +87,9 @@ topic! {
     /// First thread index used for client connections.
     conn_io_thread_start: u32 = 0, U32, inert();
 
-    /// Allow a connection to move to the thread where its scripts run.
-    migrate_connections: bool = true, Yes, inert();
+    /// Move connections between threads: they gather on as few as have room for the load, and spread
+    /// when cores are idle. If not, they stay on the thread that they were dealt out to.
+    migrate_connections: bool = true, Yes;
 
     /// Provided-buffer ring entries per thread for io_uring receive; 0 = off.
     uring_recv_buffer_cnt: u16 = 0, U16, inert();

@@ -489,8 +489,8 @@ impl Shared {
         let reply: &[u8] = if is_on { IT_LASTS } else { IT_IS_OFF };
         for wait in aof.feed.take_waits(!is_on) {
             if wait.blocked.end() {
-                let message = Message::Served(wait.client.token, reply.to_vec());
-                self.post(wait.client.thread, message);
+                let message = Message::Served(wait.client.token(), reply.to_vec());
+                self.post(wait.client.thread(), message);
             }
         }
     }

@@ -164,8 +164,8 @@ fn kill(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<Outcome, Comma
             // It is closed after its reply.
             kills_me = !skips_me;
             killed += i64::from(kills_me);
-        } else if !info.killed.swap(true, Relaxed) {
-            call.shared.post(info.thread, Message::Kill(info.token));
+        } else if info.doom() {
+            call.shared.post(info.thread(), Message::Kill(info.token()));
             killed += 1;
         }
     }
