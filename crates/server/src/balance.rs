@@ -10,7 +10,7 @@
 //! many are to serve ([`Course`]), and each finds out how many connections to give away, and to
 //! whom ([`Share`]).
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Thousandths of a core.
@@ -22,7 +22,9 @@ const FULL: Permille = 850;
 const ROOMY: Permille = 600;
 /// Cores that must be idle before another thread serves: without them it would only take time from
 /// whoever makes the load.
-const SPARE: f64 = 0.5;
+const SPARE: f64 = 0.75;
+/// Idle time is counted in hundredths of a second, so it is looked at for so long.
+const SPARE_SPAN_US: u64 = 150_000;
 /// A thread that is less busy than this has nothing worth giving away.
 const WORTH_MOVING: Permille = 20;
 /// Who was in one tick for so long has made others wait who needn't.
@@ -35,6 +37,8 @@ const PERIOD_US: u64 = 100_000;
 const CALM: i32 = 10;
 /// The same after a tick that was slow.
 const CALM_AFTER_SLOW: i32 = 100;
+/// Periods in which a slow tick is remembered: until it is known whether a core is idle.
+const SLOW_MEMORY: u32 = 3;
 /// Periods for which who found no core to spare doesn't look again.
 const NO_SPARE_REST: u32 = 10;
 /// Periods for which who has given connections away sees what came of it.
@@ -56,6 +60,8 @@ pub(crate) struct Balance {
 #[derive(Debug, Default)]
 struct Load {
     busy: AtomicU32,
+    /// Some of what it does others could do.
+    is_full: AtomicBool,
     slow_ticks: AtomicU32,
 }
 
@@ -96,13 +102,23 @@ impl Balance {
         idle: impl FnOnce() -> Option<Duration>,
     ) {
         let serving = self.serving();
-        let mut was_slow = false;
-        for load in &self.loads {
-            was_slow |= load.slow_ticks.swap(0, Ordering::Relaxed) > 0;
+        let mut strain = Strain::default();
+        for (number, load) in self.loads.iter().enumerate() {
+            strain.is_full |= number < serving && load.is_full.load(Ordering::Relaxed);
+            strain.was_slow |= load.slow_ticks.swap(0, Ordering::Relaxed) > 0;
         }
-        let next = course.next(serving, &self.busy(), was_slow, now_us, idle);
+        let next = course.next(serving, &self.busy(), strain, now_us, idle);
         self.serving.store(next, Ordering::Relaxed);
     }
+}
+
+/// Why more threads might have to serve.
+#[derive(Clone, Copy, Debug, Default)]
+struct Strain {
+    /// One of those that do is full.
+    is_full: bool,
+    /// There was a slow tick.
+    was_slow: bool,
 }
 
 /// What the first thread remembers from one decision to the next.
@@ -110,6 +126,8 @@ impl Balance {
 pub(crate) struct Course {
     /// Periods with a thread too many.
     calm: i32,
+    /// Periods in which a slow tick is remembered.
+    slow: u32,
     /// When there was no room, and how long the CPUs had been idle until then.
     found_full: Option<(u64, Option<Duration>)>,
     /// Periods for which more threads would be of no use.
@@ -122,13 +140,17 @@ impl Course {
         &mut self,
         serving: usize,
         busy: &[Permille],
-        was_slow: bool,
+        Strain { is_full, was_slow }: Strain,
         now_us: u64,
         idle: impl FnOnce() -> Option<Duration>,
     ) -> usize {
-        let is_full = busy.iter().take(serving).any(|&busy| busy >= FULL);
-        if (is_full || was_slow) && serving < busy.len() {
-            self.calm = if was_slow { -CALM_AFTER_SLOW } else { 0 };
+        if was_slow {
+            self.calm = -CALM_AFTER_SLOW;
+            self.slow = SLOW_MEMORY;
+        }
+        let is_slow = self.slow > 0;
+        self.slow = self.slow.saturating_sub(1);
+        if (is_full || is_slow) && serving < busy.len() {
             if self.rest == 0 {
                 return self.grow(serving, busy.len(), now_us, idle());
             }
@@ -151,10 +173,11 @@ impl Course {
 
     /// Twice as many, if there was a core to spare since it was first seen that there is no room.
     fn grow(&mut self, serving: usize, all: usize, now_us: u64, idle: Option<Duration>) -> usize {
-        let Some((since_us, idle_then)) = self.found_full.take() else {
-            self.found_full = Some((now_us, idle));
+        let &mut (since_us, idle_then) = self.found_full.get_or_insert((now_us, idle));
+        if now_us - since_us < SPARE_SPAN_US {
             return serving;
-        };
+        }
+        self.found_full = None;
         if let (Some(idle), Some(idle_then)) = (idle, idle_then) {
             let spare = idle.saturating_sub(idle_then);
             let passed = Duration::from_micros(now_us.saturating_sub(since_us));
@@ -182,6 +205,8 @@ pub(crate) struct Share {
     rest: u32,
     /// So many of the connections that it answers next go to these threads in turn.
     gives: u32,
+    /// While so many threads serve.
+    serving: usize,
     targets: Vec<usize>,
     next_target: usize,
 }
@@ -221,6 +246,9 @@ impl Share {
         let load = &balance.loads[number];
         let busy = (used_us * 1000 / passed_us).min(1000) as Permille;
         load.busy.store(busy, Ordering::Relaxed);
+        // From one connection there is nothing to give away.
+        let is_full = busy >= FULL && self.talking > 1;
+        load.is_full.store(is_full, Ordering::Relaxed);
         let slow_ticks = std::mem::take(&mut self.slow_ticks);
         load.slow_ticks.fetch_add(slow_ticks, Ordering::Relaxed);
         (self.since_us, self.used) = (now_us, used);
@@ -230,8 +258,9 @@ impl Share {
     pub(crate) fn plan(&mut self, balance: &Balance, number: usize) {
         let talking = std::mem::take(&mut self.talking);
         self.period = self.period.wrapping_add(1);
-        let (gives, targets) = planned(number, balance.serving(), &balance.busy(), talking);
-        if number < balance.serving() && self.rest > 0 {
+        self.serving = balance.serving();
+        let (gives, targets) = planned(number, self.serving, &balance.busy(), talking);
+        if number < self.serving && self.rest > 0 {
             self.rest -= 1;
             self.gives = 0;
         } else {
@@ -248,7 +277,16 @@ impl Share {
 
     /// Whether a connection that has been answered should go.
     #[inline(always)]
-    pub(crate) fn gives(&self) -> bool {
+    pub(crate) fn gives(&mut self, balance: &Balance) -> bool {
+        self.gives > 0 && self.is_up_to_date(balance)
+    }
+
+    /// A plan is void when the number of threads that serve has changed: who was to give all away
+    /// may have to serve again, and would send back what it was given.
+    fn is_up_to_date(&mut self, balance: &Balance) -> bool {
+        if balance.moves() && self.serving != balance.serving() {
+            self.gives = 0;
+        }
         self.gives > 0
     }
 
@@ -282,6 +320,14 @@ mod tests {
     use super::*;
 
     const MS: u64 = 1000;
+    const IS_FULL: Strain = Strain {
+        is_full: true,
+        was_slow: false,
+    };
+    const WAS_SLOW: Strain = Strain {
+        is_full: false,
+        was_slow: true,
+    };
 
     /// Decides for some periods, in each of which so many cores were idle.
     fn after(
@@ -294,7 +340,12 @@ mod tests {
         for period in 0..periods {
             let now_us = period * 100 * MS;
             let idle = Duration::from_micros(now_us).mul_f64(idle_cores);
-            serving = course.next(serving, busy, false, now_us, || Some(idle));
+            let strain = if busy.iter().any(|&busy| busy >= FULL) {
+                IS_FULL
+            } else {
+                Strain::default()
+            };
+            serving = course.next(serving, busy, strain, now_us, || Some(idle));
         }
         serving
     }
@@ -303,17 +354,15 @@ mod tests {
     fn more_threads_serve_when_one_is_full_and_cores_are_idle() {
         let full = [950, 0, 0, 0];
         assert_eq!(after(&mut Course::default(), 1, 1, &full, 3.0), 1);
-        assert_eq!(after(&mut Course::default(), 1, 2, &full, 3.0), 2);
+        assert_eq!(after(&mut Course::default(), 1, 2, &full, 3.0), 1);
+        assert_eq!(after(&mut Course::default(), 1, 3, &full, 3.0), 2);
         assert_eq!(after(&mut Course::default(), 1, 10, &full, 3.0), 4);
         assert_eq!(after(&mut Course::default(), 1, 100, &full, 0.2), 1);
         assert_eq!(after(&mut Course::default(), 1, 100, &[800, 0], 1.0), 1);
         // Where nothing is known of idle cores there are some.
         let mut course = Course::default();
-        for now_us in [0, 100 * MS] {
-            course.next(1, &full, false, now_us, || None);
-        }
-        assert_eq!(course.next(1, &full, false, 200 * MS, || None), 1);
-        assert_eq!(course.next(1, &full, false, 300 * MS, || None), 2);
+        assert_eq!(course.next(1, &full, IS_FULL, 0, || None), 1);
+        assert_eq!(course.next(1, &full, IS_FULL, 200 * MS, || None), 2);
     }
 
     #[test]
@@ -340,8 +389,11 @@ mod tests {
     fn slow_commands_are_kept_apart_from_others() {
         let mut course = Course::default();
         let idle = |at_us| move || Some(Duration::from_micros(at_us));
-        assert_eq!(course.next(1, &[100, 0], true, 0, idle(0)), 1);
-        assert_eq!(course.next(1, &[100, 0], true, 100 * MS, idle(100 * MS)), 2);
+        let loads = [100, 0];
+        let calm = Strain::default();
+        assert_eq!(course.next(1, &loads, WAS_SLOW, 0, idle(0)), 1);
+        assert_eq!(course.next(1, &loads, calm, 100 * MS, idle(100 * MS)), 1);
+        assert_eq!(course.next(1, &loads, calm, 200 * MS, idle(200 * MS)), 2);
         let patience = u64::from((CALM_AFTER_SLOW + CALM).unsigned_abs());
         assert_eq!(after(&mut course, 2, patience - 1, &[50, 50], 1.0), 2);
         assert_eq!(after(&mut course, 2, 1, &[50, 50], 1.0), 1);
@@ -378,16 +430,17 @@ mod tests {
         };
         period(&mut share, 1);
         assert_eq!(balance.busy(), [900, 0]);
+        assert!(balance.loads[0].is_full.load(Ordering::Relaxed));
         for _ in 0..5 {
-            assert!(share.gives());
+            assert!(share.gives(&balance));
             assert_eq!(share.next_target(), 1);
         }
-        assert!(!share.gives());
+        assert!(!share.gives(&balance));
         for at in 0..u64::from(GIVING_REST) {
             period(&mut share, 2 + at);
-            assert!(!share.gives());
+            assert!(!share.gives(&balance));
         }
         period(&mut share, 2 + u64::from(GIVING_REST));
-        assert!(share.gives());
+        assert!(share.gives(&balance));
     }
 }

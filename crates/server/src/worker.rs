@@ -560,7 +560,7 @@ where
         if state == State::Throttled && unsent <= thread.output_pause() / 2 {
             thread.wake(token, State::Throttled);
         }
-        if self.share.gives() {
+        if self.share.gives(&self.core.thread.shared.balance) {
             self.send_away(id);
         }
     }
