@@ -83,6 +83,13 @@ impl Balance {
         self.serving.load(Ordering::Relaxed)
     }
 
+    /// Whether one of several threads serves: hardly anyone else is inside the gate then, so it is
+    /// closed sooner than locks are taken.
+    #[inline(always)]
+    pub(crate) fn is_one_enough(&self) -> bool {
+        self.moves && self.serving() == 1
+    }
+
     /// Whether connections move.
     pub(crate) fn moves(&self) -> bool {
         self.moves

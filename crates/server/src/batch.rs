@@ -157,6 +157,8 @@ impl Batch {
             Ok(())
         } else if shared.store.shard_count() == 1 {
             txn.lock_key(b"", conn.waiter())
+        } else if shared.balance.is_one_enough() && txn.lock_all_at_once() {
+            Ok(())
         } else {
             let shards: Shards = keys.iter().map(|&(shard, _)| shard as u16).collect();
             txn.lock_shards(shards, conn.waiter())

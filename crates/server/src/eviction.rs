@@ -77,7 +77,7 @@ impl Thread {
 
     /// As [`Thread::make_room`] if there is need to, from outside the gate.
     pub(crate) fn keep_to_limit(&mut self) {
-        if self.look_at_memory() && self.shared.store.enter(self.number) {
+        if self.look_at_memory() && self.shared.store.enter_patiently(self.number) {
             self.make_room();
             self.shared.store.leave(self.number);
         }

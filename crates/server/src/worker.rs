@@ -451,7 +451,7 @@ where
         let (store, now_us) = (&thread.shared.store, thread.now.mono_us);
         thread.shared.forget_pause(now_us);
         let is_paused = thread.shared.paused(now_us) != Paused::Nothing || thread.is_replaying();
-        if !is_paused && store.enter(thread.number) {
+        if !is_paused && store.enter_patiently(thread.number) {
             let start = Instant::now();
             store.expire_cycle(thread.number, thread.now_ms(), period / EXPIRE_SHARE);
             store.compact_cycle(thread.number, period / COMPACT_SHARE);

@@ -81,6 +81,41 @@ impl Gate {
         true
     }
 
+    /// Closes the gate if no other thread is inside, so without a wait. Otherwise returns those who
+    /// are to be woken, as after [`Self::open`]; none if another thread had closed it.
+    pub fn try_close(&self, thread: usize) -> Result<(), Vec<Waiter>> {
+        let closed = &self.closed.0;
+        if closed
+            .compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed)
+            .is_err()
+        {
+            return Err(Vec::new());
+        }
+        fence(Ordering::SeqCst);
+        let mut others = self.inside.iter().enumerate();
+        if others.any(|(other, inside)| other != thread && inside.0.load(Ordering::Acquire)) {
+            return Err(self.open());
+        }
+        Ok(())
+    }
+
+    /// As [`Self::enter`], but tries again for some 100 µs: whoever closes the gate for each of its
+    /// batches leaves it open in between.
+    pub fn enter_patiently(&self, thread: usize) -> bool {
+        const TURNS: u32 = if cfg!(loom) { 2 } else { 2000 };
+        for turn in 1..=TURNS {
+            if self.enter(thread) {
+                return true;
+            }
+            if turn.is_multiple_of(64) || cfg!(loom) {
+                yield_now();
+            } else {
+                spin_loop();
+            }
+        }
+        false
+    }
+
     /// Those who are parked, to be woken while the gate is closed.
     #[must_use]
     pub fn parked(&self) -> Vec<Waiter> {
@@ -101,6 +136,47 @@ mod loom_tests {
     use loom::sync::Arc;
     use loom::sync::atomic::AtomicUsize;
     use loom::thread;
+
+    /// Two who close it without a wait never both succeed, and who parks is woken.
+    #[test]
+    fn loom_closing_without_a_wait_excludes_everyone() {
+        loom::model(|| {
+            let gate = Arc::new(Gate::new(2));
+            let alone = Arc::new(AtomicUsize::new(0));
+            let (done, woken) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let run = |thread: usize| {
+                let (gate, alone) = (gate.clone(), alone.clone());
+                let (done, woken) = (done.clone(), woken.clone());
+                move || {
+                    let waiter = Waiter {
+                        thread: thread as u16,
+                        token: 0,
+                    };
+                    while !gate.enter(thread) {
+                        if gate.park(waiter) {
+                            return;
+                        }
+                    }
+                    let to_wake = match gate.try_close(thread) {
+                        Ok(()) => {
+                            assert_eq!(alone.fetch_add(1, Ordering::Relaxed), 0);
+                            alone.fetch_sub(1, Ordering::Relaxed);
+                            gate.open()
+                        }
+                        Err(waiters) => waiters,
+                    };
+                    woken.fetch_add(to_wake.len(), Ordering::Relaxed);
+                    gate.leave(thread);
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            };
+            let other = thread::spawn(run(0));
+            run(1)();
+            other.join().unwrap();
+            let (done, woken) = (done.load(Ordering::Relaxed), woken.load(Ordering::Relaxed));
+            assert_eq!(done + woken, 2);
+        });
+    }
 
     #[test]
     fn loom_closing_excludes_everyone_and_wakes_the_parked() {
@@ -150,10 +226,15 @@ mod tests {
             token: 3,
         };
         assert!(gate.enter(0) && gate.close(0));
-        assert!(!gate.enter(1));
+        assert!(!gate.enter(1) && !gate.enter_patiently(1));
         assert!(gate.park(waiter));
         assert_eq!(gate.open(), [waiter]);
         assert!(!gate.park(waiter));
-        assert!(gate.enter(1));
+        assert!(gate.enter_patiently(1));
+        // Someone is inside: it isn't closed.
+        assert_eq!(gate.try_close(0), Err(Vec::new()));
+        gate.leave(1);
+        assert_eq!(gate.try_close(0), Ok(()));
+        assert!(!gate.enter(1));
     }
 }

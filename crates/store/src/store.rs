@@ -165,6 +165,11 @@ impl Store {
         self.gate.enter(thread)
     }
 
+    /// As [`Self::enter`], but tries again for a moment: for work of which nobody waits for the end.
+    pub fn enter_patiently(&self, thread: usize) -> bool {
+        self.gate.enter_patiently(thread)
+    }
+
     /// Leaves the gate after a batch.
     #[inline(always)]
     pub fn leave(&self, thread: usize) {
@@ -175,7 +180,7 @@ impl Store {
     /// [`Store::try_visit`]. `None` when the gate is closed.
     pub fn observe<T>(&self, look: impl FnOnce() -> T) -> Option<T> {
         let number = self.wakers.len();
-        if !self.gate.enter(number) {
+        if !self.gate.enter_patiently(number) {
             return None;
         }
         let result = look();

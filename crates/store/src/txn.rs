@@ -286,6 +286,19 @@ impl Txn<'_> {
         self.holds_all()
     }
 
+    /// As [`Txn::lock_all`], if that needs no wait: if no other thread is inside the gate.
+    pub fn lock_all_at_once(&mut self) -> bool {
+        if matches!(self.held, Held::All) {
+            return true;
+        }
+        self.release();
+        match self.store.gate.try_close(self.thread) {
+            Ok(()) => self.held = Held::All,
+            Err(waiters) => self.store.wake(waiters),
+        }
+        self.holds_all()
+    }
+
     /// Gives all locks back and wakes who waited for them.
     #[inline(always)]
     pub fn release(&mut self) {

@@ -78,9 +78,8 @@ fn lock_for(
 ) -> Result<(), Parked> {
     let waiter = conn.waiter();
     let has_one_shard = txn.store().shard_count() == 1;
-    if !has_one_shard && thread.shared.balance.serving() == 1 {
-        // Hardly anyone else is inside: the gate is closed sooner than locks are taken.
-        return txn.lock_all(waiter);
+    if !has_one_shard && thread.shared.balance.is_one_enough() && txn.lock_all_at_once() {
+        return Ok(());
     }
     let pattern = callee.notes().pattern();
     let is_declared = pattern == Some(&KeyPattern::Declared) || is_strict(thread, callee);
