@@ -49,6 +49,8 @@ const GIVING_REST: u32 = 5;
 pub(crate) struct Balance {
     /// The threads below this number serve.
     serving: AtomicUsize,
+    /// So many are to serve, whatever the load is; 0 if nothing was said.
+    fixed: AtomicUsize,
     /// Connections move at all.
     moves: bool,
     loads: Box<[Load]>,
@@ -71,6 +73,7 @@ impl Balance {
         let moves = may_move && threads > 1;
         Self {
             serving: AtomicUsize::new(if moves { 1 } else { threads }),
+            fixed: AtomicUsize::new(0),
             moves,
             loads: (0..threads).map(|_| Load::default()).collect(),
             cpus: Vec::new(),
@@ -95,6 +98,11 @@ impl Balance {
         self.moves
     }
 
+    /// Has so many threads serve, whatever the load is; 0 to go by the load.
+    pub(crate) fn fix(&self, threads: usize) {
+        self.fixed.store(threads, Ordering::Relaxed);
+    }
+
     fn busy(&self) -> Vec<Permille> {
         let busy = |load: &Load| load.busy.load(Ordering::Relaxed);
         self.loads.iter().map(busy).collect()
@@ -114,7 +122,10 @@ impl Balance {
             strain.is_full |= number < serving && load.is_full.load(Ordering::Relaxed);
             strain.was_slow |= load.slow_ticks.swap(0, Ordering::Relaxed) > 0;
         }
-        let next = course.next(serving, &self.busy(), strain, now_us, idle);
+        let next = match self.fixed.load(Ordering::Relaxed) {
+            0 => course.next(serving, &self.busy(), strain, now_us, idle),
+            fixed => fixed,
+        };
         self.serving.store(next, Ordering::Relaxed);
     }
 }

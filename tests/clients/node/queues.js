@@ -13,7 +13,8 @@ const allModes = {
     cluster_mode: "emulated",
     default_lua_flags: "allow-undeclared-keys",
   },
-  "two threads": { proactor_threads: 2 },
+  "two threads": { proactor_threads: 2, migrate_connections: "false" },
+  "two threads that gather": { proactor_threads: 2 },
 };
 /** Flags of the server by the name of the mode; Redis has but one. */
 export const modes = isRedis ? { Redis: {} } : allModes;

@@ -40,6 +40,9 @@ def own_server():
 
     def start(**options):
         flags = {name.replace("_", "-"): value for name, value in options.items()}
+        if int(flags.get("proactor-threads", 1)) > 1:
+            # Or one of them would do nearly all.
+            flags.setdefault("migrate-connections", "false")
         server = servers.Server(options=flags)
         started.append(server)
         return server.start()

@@ -15,7 +15,8 @@ from conftest import HERE, servers, wait_until
 
 JOBS = 60
 LIMIT_S = 50
-MODES = {"one thread": {"proactor_threads": 1}, "two threads": {"proactor_threads": 2}}
+MODES = {"one thread": {"proactor_threads": 1}, "two threads": {"proactor_threads": 2},
+         "two threads that gather": {"proactor_threads": 2, "migrate_connections": "true"}}
 if servers.is_redis(servers.DARNER):
     MODES = {"redis": {}}
 

@@ -233,6 +233,23 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: |call, reply| switch(&call.shared.store.skips_checksums, call.args, reply),
     },
     Subcommand {
+        name: "SERVING-THREADS",
+        arity: 3,
+        syntax: "<count>",
+        summary: "Have so many threads serve, whatever the load is; 0 to go by the load again.",
+        run: |call, reply| {
+            let count = usize::try_from(call.args.int(2)?).ok();
+            let may_be = |&count: &usize| count <= call.shared.threads();
+            let count = count.filter(may_be).ok_or(CommandError::NotInteger)?;
+            if !call.shared.balance.moves() {
+                return Err(CommandError::Text("ERR connections stay where they are"));
+            }
+            call.shared.balance.fix(count);
+            reply.ok();
+            Ok(())
+        },
+    },
+    Subcommand {
         name: "SLEEP",
         arity: 3,
         syntax: "<seconds>",
