@@ -10,6 +10,8 @@ from conftest import servers, wait_until
 pytestmark = pytest.mark.skipif(servers.is_redis(servers.DARNER), reason="one thread serves")
 
 CLIENTS = 6
+# So long that connections move meanwhile, which is decided ten times a second.
+ROUNDS = 100
 # Between two rounds of a client, so that all of them leave the machine some room.
 REST_S = 0.001
 
@@ -36,14 +38,19 @@ def port_of(client):
 
 
 def have_serve(client, threads, meanwhile=lambda: None):
-    """Has so many threads serve, and waits until connections have moved for that."""
-    before = moved(client)
+    """Has so many threads serve, and lets the load go on until each client was answered often."""
     client.execute_command("DEBUG", "SERVING-THREADS", threads)
+    wait_until(lambda: serving(client) == threads, f"{threads} serve")
+    before = counts(client)
 
     def is_done():
         meanwhile()
-        return serving(client) == threads and moved(client) > before
-    wait_until(is_done, f"connections move as {threads} serve")
+        return all(now >= then + ROUNDS for now, then in zip(counts(client), before))
+    wait_until(is_done, "the load goes on", 30)
+
+
+def counts(client):
+    return [int(count or 0) for count in client.mget(f"count:{n}" for n in range(CLIENTS))]
 
 
 class Load:
@@ -58,6 +65,12 @@ class Load:
                         for number in range(CLIENTS)]
         for thread in self.threads:
             thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.stop()
 
     def run(self, number):
         ways = [self.one_by_one, self.in_pipelines, self.in_transactions, self.through_a_list,
@@ -129,40 +142,35 @@ class Load:
         for thread in self.threads:
             thread.join()
         assert not self.failed
-        return self.counts
 
 
 def test_clients_notice_nothing_when_connections_move(two):
-    load = Load(port_of(two))
-    for threads in (2, 1, 2, 1):
-        have_serve(two, threads)
-    counts = load.stop()
-    assert len(counts) == CLIENTS
-    for number, count in counts.items():
-        assert count > 0 and int(two.get(f"count:{number}")) == count
+    with Load(port_of(two)) as load:
+        for threads in (2, 1, 2, 1):
+            have_serve(two, threads)
+    assert moved(two) > 2
+    assert [load.counts[number] for number in range(CLIENTS)] == counts(two)
 
 
 def test_those_who_have_moved_can_be_killed(two):
-    load = Load(port_of(two))
     clients = [redis.Redis(port=port_of(two), client_name=f"moved-{number}")
                for number in range(8)]
-    for threads in (2, 1, 2):
-        have_serve(two, threads, lambda: [client.ping() for client in clients])
+    with Load(port_of(two)):
+        for threads in (2, 1, 2):
+            have_serve(two, threads, lambda: [client.ping() for client in clients])
     ids = [client.client_id() for client in clients]
     listed = {int(line["id"]): line["name"] for line in two.client_list()}
     assert [listed[number] for number in ids] == [f"moved-{number}" for number in range(8)]
     for number in ids:
         assert two.client_kill_filter(_id=str(number)) == 1
     wait_until(lambda: not {int(line["id"]) for line in two.client_list()} & set(ids), "all gone")
-    load.stop()
 
 
 def test_slow_commands_are_kept_apart_from_others(two):
     """If there is a core to spare; elsewhere nothing more is asked than that all goes on."""
-    load = Load(port_of(two))
-    for _ in range(20):
-        two.execute_command("DEBUG", "SLEEP", 0.03)
-    load.stop()
+    with Load(port_of(two)):
+        for _ in range(20):
+            two.execute_command("DEBUG", "SLEEP", 0.03)
     assert serving(two) in (1, 2)
 
 
@@ -170,10 +178,9 @@ def test_connections_stay_where_they_are_told_to(own_server):
     server = own_server(proactor_threads=2, migrate_connections="false",
                         enable_debug_command="yes")
     with redis.Redis(port=server.port) as client:
-        load = Load(server.port)
-        for _ in range(20):
-            client.execute_command("DEBUG", "SLEEP", 0.03)
-        load.stop()
+        with Load(server.port):
+            for _ in range(20):
+                client.execute_command("DEBUG", "SLEEP", 0.03)
         assert (serving(client), moved(client)) == (2, 0)
         for threads, error in ((1, "stay"), (3, "out of range"), (-1, "out of range")):
             with pytest.raises(redis.ResponseError, match=error):
