@@ -24,10 +24,10 @@ class Peer:
         self.binary = binary
         self.thread_flag = thread_flag
 
-    def server(self, threads=1, cores="0"):
+    def server(self, threads=1, cores="0", **flags):
         """A server of this kind, bound to `cores`; not started yet."""
         options = {self.thread_flag: threads} if self.thread_flag else {}
-        return servers.Server(self.binary, options, prefix=["taskset", "-c", cores])
+        return servers.Server(self.binary, options | flags, prefix=["taskset", "-c", cores])
 
     def command_line(self):
         """How a server of this kind is started, for the reader."""
