@@ -87,20 +87,28 @@ def test_what_counts_as_a_change(db, connect, change):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_transaction_that_watches_serves_who_waits(own_server, threads):
+@pytest.mark.parametrize(("wait", "give", "answer"), [
+    (lambda client: client.blpop("queue", 10), ("RPUSH", "queue", "job"), (b"queue", b"job")),
+    (lambda client: client.bzpopmin("queue", 10), ("ZADD", "queue", 1, "job"),
+     (b"queue", b"job", 1.0)),
+    (lambda client: client.xread({"queue": "0"}, block=10_000), ("XADD", "queue", "1-1", "a", "b"),
+     [[b"queue", [(b"1-1", {b"a": b"b"})]]]),
+], ids=["list", "sorted set", "stream"])
+def test_a_transaction_that_watches_serves_who_waits(own_server, threads, wait, give, answer):
     # As a worker of RQ hands on a job that depended on another.
     server = own_server(proactor_threads=threads)
     waiting, client = (redis.Redis(port=server.port) for _ in range(2))
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(waiting.blpop("queue", timeout=10)))
+    thread = threading.Thread(target=lambda: answers.append(wait(waiting)))
     thread.start()
     wait_until(lambda: client.info("clients")["blocked_clients"] == 1, "it waits")
     with client.pipeline() as pipe:
         pipe.watch("watched")
         pipe.multi()
-        assert pipe.rpush("queue", "job").set("watched", 1).execute() == [1, True]
+        pipe.execute_command(*give)
+        assert pipe.set("watched", 1).execute()[1] is True
     thread.join()
-    assert answers == [(b"queue", b"job")]
+    assert answers == [answer]
 
 
 def test_discard_and_unwatch(db, connect):

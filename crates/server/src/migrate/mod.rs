@@ -183,14 +183,15 @@ impl Thread {
         if migration.removes {
             for parcel in migration.parcels.iter().filter(|parcel| parcel.is_taken) {
                 let shard = txn.shard_of(&parcel.key);
-                let is_removed = txn.in_shard(shard, |txn| remove(txn, parcel));
-                changed += usize::from(!is_removed);
-                let changes = txn.commit(std::iter::empty());
-                self.stats(&shared).changes.add(changes);
+                txn.in_shard(shard, |txn| {
+                    changed += usize::from(!remove(txn, parcel));
+                    let changes = txn.commit(std::iter::empty());
+                    self.stats(&shared).changes.add(changes);
+                    if txn.has_ready() {
+                        blocking::serve(&shared, self.number, txn);
+                    }
+                });
             }
-        }
-        if txn.has_ready() {
-            blocking::serve(&shared, self.number, &mut txn);
         }
         drop(txn);
         migration.unwatch(&shared);
