@@ -77,6 +77,9 @@ impl Handler<Socket> for Worker {
     fn closed(&mut self, id: ConnId, _reason: CloseReason) {
         self.conns[id.index()] = Conn::default();
     }
+
+    /// Nothing is given up.
+    fn released(&mut self, _id: ConnId, _socket: Socket, _unread: Vec<u8>) {}
 }
 
 impl Worker {

@@ -186,8 +186,8 @@ where
         Ok(())
     }
 
-    /// These are all threads, by their numbers: the first hands them what it accepts, and each hands
-    /// its connections to others.
+    /// These are all threads, by their numbers: the first hands them what it accepts, and each
+    /// hands its connections to others.
     pub fn meet(&mut self, peers: Vec<reactor::Sender<HandoverOf<D>>>) {
         self.peers = peers;
     }

@@ -165,7 +165,7 @@ impl Store {
         self.gate.enter(thread)
     }
 
-    /// As [`Self::enter`], but tries again for a moment: for work of which nobody waits for the end.
+    /// As [`Self::enter`], but tries again for a moment: for work whose end nobody waits for.
     pub fn enter_patiently(&self, thread: usize) -> bool {
         self.gate.enter_patiently(thread)
     }

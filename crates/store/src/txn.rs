@@ -261,44 +261,6 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Gets the whole keyspace: closes the gate. On `Parked` the thread must leave the gate soon.
-    pub fn lock_all(&mut self, waiter: Waiter) -> Result<(), Parked> {
-        if matches!(self.held, Held::All) {
-            return Ok(());
-        }
-        self.release();
-        while !self.store.gate.close(self.thread) {
-            if self.store.gate.park(waiter) {
-                return Err(Parked);
-            }
-        }
-        self.held = Held::All;
-        Ok(())
-    }
-
-    /// As [`Txn::lock_all`], but false if another thread closes the gate: then leave it and try
-    /// again.
-    pub fn try_lock_all(&mut self) -> bool {
-        self.release();
-        if self.store.gate.close(self.thread) {
-            self.held = Held::All;
-        }
-        self.holds_all()
-    }
-
-    /// As [`Txn::lock_all`], if that needs no wait: if no other thread is inside the gate.
-    pub fn lock_all_at_once(&mut self) -> bool {
-        if matches!(self.held, Held::All) {
-            return true;
-        }
-        self.release();
-        match self.store.gate.try_close(self.thread) {
-            Ok(()) => self.held = Held::All,
-            Err(waiters) => self.store.wake(waiters),
-        }
-        self.holds_all()
-    }
-
     /// Gives all locks back and wakes who waited for them.
     #[inline(always)]
     pub fn release(&mut self) {

@@ -21,7 +21,7 @@ pub enum Value {
     Bulk(Vec<u8>),
     /// `$-1` or `*-1`
     Null,
-    /// `*2 ...`, and in RESP3 `>2 ...`, which is no reply, and `%1 ...`, a key and its value in turn.
+    /// `*2 ...`; in RESP3 `>2 ...`, which is no reply, and `%1 ...`, keys and values in turn.
     Array(Vec<Value>),
 }
 

@@ -1,4 +1,4 @@
-"""Connections that gather on one thread and spread over two, seen by clients that go on meanwhile."""
+"""Connections that gather on one thread and spread over two, as clients that go on see it."""
 
 import threading
 

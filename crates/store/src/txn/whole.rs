@@ -3,12 +3,12 @@
 use data::record::Record;
 use data::{Dict, ValueRef};
 
-use super::{Held, Txn};
+use super::{Held, Parked, Txn};
 use crate::log::Mark;
 use crate::reaper::Garbage;
 use crate::shard::Db;
 use crate::snapshot::Output;
-use crate::sync::yield_now;
+use crate::sync::{Waiter, yield_now};
 
 /// What the databases hold.
 #[derive(Clone, Debug)]
@@ -30,6 +30,47 @@ pub struct DbTotals {
 
 /// Times that [`Txn::sample`] draws again when it meets a key that has expired.
 const DRAWS: usize = 32;
+
+/// Everything at once.
+impl Txn<'_> {
+    /// Gets the whole keyspace: closes the gate. On `Parked` the thread must leave the gate soon.
+    pub fn lock_all(&mut self, waiter: Waiter) -> Result<(), Parked> {
+        if matches!(self.held, Held::All) {
+            return Ok(());
+        }
+        self.release();
+        while !self.store.gate.close(self.thread) {
+            if self.store.gate.park(waiter) {
+                return Err(Parked);
+            }
+        }
+        self.held = Held::All;
+        Ok(())
+    }
+
+    /// As [`Txn::lock_all`], but false if another thread closes the gate: then leave it and try
+    /// again.
+    pub fn try_lock_all(&mut self) -> bool {
+        self.release();
+        if self.store.gate.close(self.thread) {
+            self.held = Held::All;
+        }
+        self.holds_all()
+    }
+
+    /// As [`Txn::lock_all`], if that needs no wait: if no other thread is inside the gate.
+    pub fn lock_all_at_once(&mut self) -> bool {
+        if matches!(self.held, Held::All) {
+            return true;
+        }
+        self.release();
+        match self.store.gate.try_close(self.thread) {
+            Ok(()) => self.held = Held::All,
+            Err(waiters) => self.store.wake(waiters),
+        }
+        self.holds_all()
+    }
+}
 
 /// One shard after the other, each locked for a moment.
 impl Txn<'_> {

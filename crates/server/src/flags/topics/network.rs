@@ -87,8 +87,8 @@ topic! {
     /// First thread index used for client connections.
     conn_io_thread_start: u32 = 0, U32, inert();
 
-    /// Move connections between threads: they gather on as few as have room for the load, and spread
-    /// when cores are idle. If not, they stay on the thread that they were dealt out to.
+    /// Move connections between threads: they gather on as few as have room for the load, and
+    /// spread when cores are idle. If not, they stay on the thread that they were dealt out to.
     migrate_connections: bool = true, Yes;
 
     /// Provided-buffer ring entries per thread for io_uring receive; 0 = off.
