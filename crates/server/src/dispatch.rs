@@ -331,8 +331,9 @@ pub(crate) fn check_disk(shared: &Shared, thread: &Thread) -> Result<(), Command
     if shared.slow_path.has(Reason::SaveFailed) {
         check_saved(thread)?;
     }
-    if shared.slow_path.has(Reason::AppendFailed) {
-        let error = shared.persistence.aof.feed().error().unwrap_or_default();
+    if shared.slow_path.has(Reason::AppendFailed)
+        && let Some(error) = shared.persistence.aof.feed().error()
+    {
         let text = format!("MISCONF Errors writing to the AOF file: {error}");
         return Err(CommandError::Made(text));
     }

@@ -117,9 +117,9 @@ def test_expiry(db, tracker):
 def test_expiry_that_a_reader_finds(newer, tracker):
     db, one = newer, tracker("ON", "NOLOOP")
     db.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 0)
-    one.run("SET", "lazy", 1, "PX", 5)
+    one.run("SET", "lazy", 1, "PX", 200)
     one.run("GET", "lazy")
-    time.sleep(0.02)
+    time.sleep(0.21)
     assert one.silent()
     assert db.get("lazy") is None
     db.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 1)
