@@ -1,5 +1,5 @@
-//! The process as the machine sees it: in the background (`daemonize`), and known by its number
-//! (`pidfile`).
+//! The process as the machine sees it: in the background (`daemonize`), known by its number
+//! (`pidfile`), and gone when a thread fails that it can't go on without.
 
 use std::fs;
 use std::io;
@@ -11,6 +11,18 @@ use crate::log::warn;
 
 /// Tells the process in the background that it is there. The flags leave this name alone.
 const MARK: &str = "DARNER_DAEMON";
+
+/// Held by a thread for which others wait: if that panics it takes the process with it, or they
+/// would wait for ever.
+pub(crate) struct Indispensable;
+
+impl Drop for Indispensable {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
 
 /// Starts the server in the background, in a session without a terminal. True if that has happened
 /// and this process is done; false if it is the one in the background.

@@ -22,7 +22,7 @@ use crate::machine::{Machine, pin_thread};
 use crate::memory;
 use crate::message::Message;
 use crate::persistence::{self, Loading};
-use crate::process::{self, PidFile};
+use crate::process::{self, Indispensable, PidFile};
 use crate::shared::Shared;
 use crate::worker::{Handover, Worker};
 
@@ -203,22 +203,12 @@ fn serve<D: Driver<Socket = Socket, Listener = Listener>>(
     Ok(())
 }
 
-/// Serves until the server shuts down. A data thread that panics takes the process with it: its
-/// locks stay taken, so clients of the others would wait for ever.
+/// Serves until the server shuts down.
 fn run_worker<D>(worker: &mut Worker<D>) -> io::Result<()>
 where
     D: Driver<Socket: Endpoint>,
 {
-    struct Indispensable;
-
-    impl Drop for Indispensable {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                std::process::abort();
-            }
-        }
-    }
-
+    // Its locks would stay taken.
     let _thread = Indispensable;
     worker.run()
 }

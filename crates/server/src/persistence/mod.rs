@@ -12,6 +12,7 @@ mod thread;
 mod write;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
@@ -263,7 +264,7 @@ impl Shared {
             // Who serves clients goes first where cores are few. On Linux this is the thread's own.
             let _ = rustix::process::nice(WRITER_NICE);
             let free = shared.make_room(&destination, purpose);
-            let written = destination.write(&head, &chunks, &progress);
+            let written = or_fault(|| destination.write(&head, &chunks, &progress));
             // After an error nothing more is sent.
             chunks.drain();
             shared.note_room(free, &written);
@@ -500,9 +501,28 @@ fn unix_seconds() -> u64 {
     now.map_or(0, |since| since.as_secs())
 }
 
+/// What was written, or that a fault of ours ended it: then the server goes on, with the last
+/// snapshot that is good, and tries again later. The log says what it was.
+fn or_fault<T>(write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let fault = |_| Err(io::Error::other("a fault of Darner, see above"));
+    catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(fault)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_of_the_writer_is_an_error() {
+        assert!(or_fault(|| Ok(7)).is_ok_and(|written| written == 7));
+        let full = || Err(io::Error::from(io::ErrorKind::StorageFull));
+        let kind = |result: io::Result<()>| result.map_err(|error| error.kind());
+        assert_eq!(kind(or_fault(full)), Err(io::ErrorKind::StorageFull));
+        assert_eq!(
+            kind(or_fault(|| panic!("for once"))),
+            Err(io::ErrorKind::Other)
+        );
+    }
 
     #[test]
     fn a_cron_expression_schedules_once_a_minute() {

@@ -9,6 +9,7 @@ use super::feed::{Feed, Work};
 use crate::flags::values::AppendFsync;
 use crate::log::{say, warn};
 use crate::persistence::retention::is_full;
+use crate::process::Indispensable;
 use crate::shared::Shared;
 use crate::slow_path::Reason;
 
@@ -52,6 +53,8 @@ impl Writer {
     }
 
     fn run(mut self) {
+        // With `always` clients wait for what it writes.
+        let _thread = Indispensable;
         loop {
             let policy = self.shared.config().persistence.appendfsync;
             let sync_at = (policy == AppendFsync::EverySecond && self.is_unsynced)
