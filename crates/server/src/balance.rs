@@ -27,6 +27,8 @@ const SPARE: f64 = 0.75;
 const SPARE_SPAN_US: u64 = 150_000;
 /// A thread that is less busy than this has nothing worth giving away.
 const WORTH_MOVING: Permille = 20;
+/// What each of the others may do beside one that is alone: periodic work.
+const NOT_WORTH_MENTION: Permille = 30;
 /// Who was in one tick for so long has made others wait who needn't.
 const SLOW_TICK_US: u64 = 10_000;
 
@@ -49,6 +51,8 @@ const GIVING_REST: u32 = 5;
 pub(crate) struct Balance {
     /// The threads below this number serve.
     serving: AtomicUsize,
+    /// One serves, and the others do nothing worth mention.
+    is_one_alone: AtomicBool,
     /// So many are to serve, whatever the load is; 0 if nothing was said.
     fixed: AtomicUsize,
     /// Connections move at all.
@@ -73,6 +77,7 @@ impl Balance {
         let moves = may_move && threads > 1;
         Self {
             serving: AtomicUsize::new(if moves { 1 } else { threads }),
+            is_one_alone: AtomicBool::new(false),
             fixed: AtomicUsize::new(0),
             moves,
             loads: (0..threads).map(|_| Load::default()).collect(),
@@ -86,11 +91,11 @@ impl Balance {
         self.serving.load(Ordering::Relaxed)
     }
 
-    /// Whether one of several threads serves: hardly anyone else is inside the gate then, so it is
-    /// closed sooner than locks are taken.
+    /// Whether one of several threads has as good as all the work: hardly anyone else is inside the
+    /// gate then, so it is closed sooner than locks are taken.
     #[inline(always)]
-    pub(crate) fn is_one_enough(&self) -> bool {
-        self.moves && self.serving() == 1
+    pub(crate) fn is_one_alone(&self) -> bool {
+        self.is_one_alone.load(Ordering::Relaxed)
     }
 
     /// Whether connections move.
@@ -122,11 +127,16 @@ impl Balance {
             strain.is_full |= number < serving && load.is_full.load(Ordering::Relaxed);
             strain.was_slow |= load.slow_ticks.swap(0, Ordering::Relaxed) > 0;
         }
+        let busy = self.busy();
         let next = match self.fixed.load(Ordering::Relaxed) {
-            0 => course.next(serving, &self.busy(), strain, now_us, idle),
+            0 => course.next(serving, &busy, strain, now_us, idle),
             fixed => fixed,
         };
         self.serving.store(next, Ordering::Relaxed);
+        // Connections that can't move may have stayed with others.
+        let mut others = busy.iter().skip(1);
+        let is_one_alone = next == 1 && others.all(|&busy| busy <= NOT_WORTH_MENTION);
+        self.is_one_alone.store(is_one_alone, Ordering::Relaxed);
     }
 }
 
@@ -415,6 +425,24 @@ mod tests {
         let patience = u64::from((CALM_AFTER_SLOW + CALM).unsigned_abs());
         assert_eq!(after(&mut course, 2, patience - 1, &[50, 50], 1.0), 2);
         assert_eq!(after(&mut course, 2, 1, &[50, 50], 1.0), 1);
+    }
+
+    #[test]
+    fn one_is_alone_when_the_others_do_nothing() {
+        let balance = Balance::new(3, true);
+        let is_alone = |busy: [Permille; 3]| {
+            for (load, busy) in balance.loads.iter().zip(busy) {
+                load.busy.store(busy, Ordering::Relaxed);
+            }
+            balance.steer(&mut Course::default(), 0, || None);
+            balance.is_one_alone()
+        };
+        assert!(!balance.is_one_alone(), "nothing is known yet");
+        assert!(is_alone([900, 20, 10]));
+        assert!(!is_alone([300, 10, 40]), "some are tied to the others");
+        balance.fix(2);
+        assert!(!is_alone([300, 0, 0]));
+        balance.fix(0);
     }
 
     #[test]

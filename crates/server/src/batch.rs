@@ -157,7 +157,7 @@ impl Batch {
             Ok(())
         } else if shared.store.shard_count() == 1 {
             txn.lock_key(b"", conn.waiter())
-        } else if shared.balance.is_one_enough() && txn.lock_all_at_once() {
+        } else if shared.balance.is_one_alone() && txn.lock_all_at_once() {
             Ok(())
         } else {
             let shards: Shards = keys.iter().map(|&(shard, _)| shard as u16).collect();

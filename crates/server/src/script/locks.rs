@@ -9,7 +9,8 @@
 //! - If its other keys begin alike, in a way that the call tells beforehand, it takes the *family*
 //!   of such keys and locks shards as it goes, beside scripts of other families; see
 //!   [`store::families`].
-//! - Everything else stays under the gate, and so does all while one thread serves.
+//! - Everything else stays under the gate, and so does all while one of
+//!   several threads has all the work.
 //!
 //! A run that goes beyond what was known starts again under the gate, while it has written nothing.
 //! If it has written it can't: then it takes another family, and waits for the script that has it.
@@ -78,7 +79,7 @@ fn lock_for(
 ) -> Result<(), Parked> {
     let waiter = conn.waiter();
     let has_one_shard = txn.store().shard_count() == 1;
-    if !has_one_shard && thread.shared.balance.is_one_enough() && txn.lock_all_at_once() {
+    if !has_one_shard && thread.shared.balance.is_one_alone() && txn.lock_all_at_once() {
         return Ok(());
     }
     let pattern = callee.notes().pattern();
@@ -159,7 +160,7 @@ impl Touches {
             is_watched: txn.holds_all()
                 && match callee.notes().pattern() {
                     None => true,
-                    Some(KeyPattern::Declared) => thread.shared.balance.serving() > 1,
+                    Some(KeyPattern::Declared) => !thread.shared.balance.is_one_alone(),
                     Some(_) => false,
                 },
             is_strict: is_strict(thread, callee),
