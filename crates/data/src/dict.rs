@@ -108,8 +108,12 @@ impl Records for Reader<'_> {
         self.hasher.hash(Record(self.arena.bytes(handle)).key())
     }
 
+    #[inline(always)]
     fn prefetch(&self, handle: Handle) {
-        prefetch(self.arena.address(handle));
+        let start = self.arena.address(handle);
+        prefetch(start);
+        // A record seldom begins with a cache line: most reach into the next.
+        prefetch(start.wrapping_add(63));
     }
 }
 
@@ -182,10 +186,7 @@ impl Dict {
     #[inline(always)]
     pub fn prefetch_record(&self, hash: KeyHash) {
         if let Some(handle) = self.table.likely(hash) {
-            let start = self.arena.address(handle);
-            prefetch(start);
-            // A record seldom begins with a cache line: most reach into the next.
-            prefetch(start.wrapping_add(63));
+            reader!(self).prefetch(handle);
         }
     }
 

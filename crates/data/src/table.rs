@@ -406,6 +406,15 @@ impl Table {
         (next >> POSITION_BITS == 0).then_some(next)
     }
 
+    /// Starts loading the records of the bucket at a position of [`Table::scan`].
+    pub fn prefetch_at(&self, position: u64, records: &impl Records) {
+        let segment = &self.segments[self.segment_of(position)];
+        let bucket = &segment.buckets[segment.home(position)];
+        for slot in Bits(bucket.occupied()) {
+            records.prefetch(Handle(bucket.handles[slot]));
+        }
+    }
+
     /// Some entry of a bucket chosen by `random`, all bits of which must be random; `None` when
     /// that place is empty: the caller draws again.
     pub fn sample(&self, random: u64) -> Option<Handle> {

@@ -1,6 +1,7 @@
 //! One thread's loop: poll, work through what came in, send, look after time.
 
 mod moves;
+mod pace;
 
 use std::io;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::shared::Shared;
 use crate::spare::output_memory;
 use crate::thread::Thread;
 use moves::{Moved, Released};
+use pace::Pace;
 
 /// The search for expired keys may take one part in so many of a thread's time.
 const EXPIRE_SHARE: u32 = 50;
@@ -41,9 +43,6 @@ const DELIVERY: usize = 4 << 20;
 const TOLD_IN_A_TICK: usize = 16;
 const TOLD_SHARE: usize = 8;
 
-/// How long a thread goes on with a snapshot in one tick, by how long it has served clients.
-const SAVE_SLICE_MIN: Duration = Duration::from_micros(40);
-const SAVE_SLICE_MAX: Duration = Duration::from_micros(100);
 /// When the disk is behind, what was sent to it is looked at so often.
 const DISK_WAIT_US: u64 = 500;
 
@@ -87,8 +86,8 @@ pub struct Worker<D: Driver> {
     next_cron_us: u64,
     /// A snapshot that is being loaded.
     loading: Option<Loading>,
-    /// There is something to save, and the disk isn't behind.
-    can_save: bool,
+    /// When it goes on with a snapshot.
+    pace: Pace,
     /// The `tcp-keepalive` that accepted sockets have inherited.
     inherited_keepalive: u32,
     stopping: bool,
@@ -159,7 +158,7 @@ where
             next_thread: 0,
             next_cron_us: 0,
             loading: None,
-            can_save: false,
+            pace: Pace::default(),
             inherited_keepalive,
             stopping: false,
         }
@@ -268,19 +267,21 @@ where
         Ok(())
     }
 
-    /// Goes on with a snapshot, for as long as clients have just been served: so they never wait
-    /// for more than twice as long as without one.
+    /// Goes on with a snapshot for a moment, if one is under way.
     fn save_slice(&mut self) {
         let thread = &self.core.thread;
-        self.can_save = false;
         if !thread.shared.store.is_saving() || thread.is_busy() {
+            self.pace.stop();
             return;
         }
-        let served_us = self.driver.now().mono_us - thread.now.mono_us;
-        let served = Duration::from_micros(served_us);
-        self.can_save = thread.save_slice(served.clamp(SAVE_SLICE_MIN, SAVE_SLICE_MAX));
-        if self.can_save {
-            std::thread::yield_now();
+        let commands = thread.stats(&thread.shared).commands.get();
+        let budget = self
+            .pace
+            .slice(commands, thread.now.mono_us, self.driver.now().mono_us);
+        if thread.save_slice(budget) {
+            self.pace.rest(self.driver.now().mono_us);
+        } else {
+            self.pace.stop();
         }
     }
 
@@ -295,14 +296,14 @@ where
     /// How long there is nothing to do.
     fn wait(&self) -> Duration {
         let thread = &self.core.thread;
-        let has_work = self.can_save || self.loading.is_some();
         let has_output = !thread.dirty.is_empty() || !thread.told.is_empty();
-        if has_work || has_output || thread.aside.is_some() {
+        if has_output || self.loading.is_some() || thread.aside.is_some() {
             return Duration::ZERO;
         }
         let mut until_us = self.next_cron_us;
         if thread.shared.store.is_saving() {
-            until_us = until_us.min(thread.now.mono_us + DISK_WAIT_US);
+            let disk_us = thread.now.mono_us + DISK_WAIT_US;
+            until_us = until_us.min(self.pace.next_us().unwrap_or(disk_us));
         }
         if !thread.paused.is_empty() && !thread.shared.pubsub.is_behind() {
             until_us = until_us.min(thread.shared.pause_end_us());

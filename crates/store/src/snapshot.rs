@@ -111,6 +111,10 @@ impl Saving {
         if self.chunk.db != db || self.chunk.bytes.len() >= CHUNK_BYTES {
             self.hand_over();
             self.chunk.db = db;
+            // Who has filled one chunk most likely fills another, and most keys are small.
+            self.chunk
+                .bytes
+                .reserve_exact(CHUNK_BYTES + CHUNK_BYTES / 8);
         }
         let key = KeyRef {
             name: record.key(),

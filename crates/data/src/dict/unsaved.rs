@@ -37,16 +37,17 @@ impl Dict {
         mut save: impl FnMut(&Self, Record<'_>),
     ) -> Option<u64> {
         let mut seen = SmallVec::<[Handle; 32]>::new();
-        let next = self.table.scan(
-            position,
-            &Reader {
-                arena: &self.arena,
-                hasher: &self.hasher,
-            },
-            |handle| {
-                seen.push(handle);
-            },
-        );
+        let reader = Reader {
+            arena: &self.arena,
+            hasher: &self.hasher,
+        };
+        let next = self
+            .table
+            .scan(position, &reader, |handle| seen.push(handle));
+        // The next ones are on their way from memory while these are saved.
+        if let Some(next) = next {
+            self.table.prefetch_at(next, &reader);
+        }
         for handle in seen {
             let record = Record(self.arena.bytes(handle));
             if record.era() != self.era {
