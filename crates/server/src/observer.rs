@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use store::{Author, Event, EventClasses, Observer};
 
+use crate::mailboxes::Mailboxes;
+use crate::message::Message;
 use crate::pubsub::{Kind, PubSub};
 use crate::tracking::Tracking;
 
@@ -14,6 +16,8 @@ pub(crate) struct KeyObserver {
     pub(crate) pubsub: Arc<PubSub>,
     /// Who caches what.
     pub(crate) tracking: Arc<Tracking>,
+    /// How threads are asked to serve.
+    pub(crate) mailboxes: Arc<Mailboxes>,
 }
 
 impl Observer for KeyObserver {
@@ -39,5 +43,10 @@ impl Observer for KeyObserver {
 
     fn all_invalidated(&self, by: Author) {
         self.tracking.invalidate_all(by);
+    }
+
+    fn awaited_gone(&self, thread: usize, db: usize, key: &[u8]) {
+        let unserved = (db, Box::from(key), Box::from(key));
+        self.mailboxes.post(thread, Message::Serve(unserved));
     }
 }

@@ -100,6 +100,7 @@ impl Shared {
         let observer = KeyObserver {
             pubsub: Arc::clone(&pubsub),
             tracking: Arc::clone(&tracking),
+            mailboxes: Arc::clone(&mailboxes),
         };
         store.observers().set(Box::new(observer));
         let shared = Self {

@@ -124,6 +124,10 @@ pub trait Observer: Send + Sync {
 
     /// What clients have read of any key holds no longer.
     fn all_invalidated(&self, by: Author);
+
+    /// A key that clients wait for has expired or was evicted, as `thread` has found. They are to be
+    /// served with it ([`crate::Txn::note_ready`]) when its shard is free: some wait for its end.
+    fn awaited_gone(&self, thread: usize, db: usize, key: &[u8]);
 }
 
 /// Who wants to know of changes, and how they hear of them.
@@ -239,6 +243,14 @@ impl Observers {
             && let Some(observer) = self.observer.get()
         {
             observer.all_invalidated(by);
+        }
+    }
+
+    /// Tells that a key that clients wait for has gone by itself.
+    #[cold]
+    pub(crate) fn awaited_gone(&self, thread: usize, db: usize, key: &[u8]) {
+        if let Some(observer) = self.observer.get() {
+            observer.awaited_gone(thread, db, key);
         }
     }
 }

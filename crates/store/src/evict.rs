@@ -216,8 +216,7 @@ impl Store {
         }
         let db = data.db(db_number);
         self.dispose(db.dict.remove(entry));
-        db.touch_watchers(key);
-        self.tell(thread, db_number, key, "evicted");
+        self.tell_gone(thread, (db_number, db), key, "evicted");
         if self.log().is_read() {
             let mut effects = Effects::default();
             effects.push(db_number, [b"DEL", key].into_iter());

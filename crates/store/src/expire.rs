@@ -81,8 +81,7 @@ impl Store {
                 gone.push(key.to_vec());
             });
             for key in &gone {
-                db.touch_watchers(key);
-                self.tell(thread, db_number, key, "expired");
+                self.tell_gone(thread, (db_number, db), key, "expired");
             }
             if self.log().is_read() {
                 let mut effects = Effects::default();
@@ -104,8 +103,23 @@ impl Store {
         (expired, false)
     }
 
+    /// Tells of a key that went by itself.
+    pub(crate) fn tell_gone(
+        &self,
+        thread: usize,
+        (number, db): (usize, &Db),
+        key: &[u8],
+        event: Event,
+    ) {
+        db.touch_watchers(key);
+        if db.is_awaited(key) {
+            self.observers().awaited_gone(thread, number, key);
+        }
+        self.tell(thread, number, key, event);
+    }
+
     /// Tells of what happened to a key by itself.
-    pub(crate) fn tell(&self, thread: usize, db: usize, key: &[u8], event: Event) {
+    fn tell(&self, thread: usize, db: usize, key: &[u8], event: Event) {
         let interest = self.observers().interest();
         if !interest.is_none() {
             let author = Author { thread, client: 0 };
@@ -132,12 +146,13 @@ impl Store {
             && let Some(gone) = db.dict.remove_expired_members(now_ms)
         {
             members += gone.members.len();
-            db.touch_watchers(&gone.key);
             if !gone.is_set {
                 self.tell(thread, db_number, &gone.key, "hexpired");
             }
             if gone.emptied.is_some() {
-                self.tell(thread, db_number, &gone.key, "del");
+                self.tell_gone(thread, (db_number, db), &gone.key, "del");
+            } else {
+                db.touch_watchers(&gone.key);
             }
             if self.log().is_read() && !gone.members.is_empty() {
                 let command: &[u8] = if gone.is_set { b"SREM" } else { b"HDEL" };

@@ -646,11 +646,10 @@ impl Txn<'_> {
             return;
         }
         self.remove(found);
-        self.store.stats(self.thread).expired.add(1);
-        let interest = self.store.observers().interest();
-        if !interest.is_none() {
-            self.part(found.shard).touch_watchers(key);
-            self.tell_observer(interest, 0, key, "expired");
+        let (store, thread, db) = (self.store, self.thread, self.db);
+        store.stats(thread).expired.add(1);
+        if !store.observers().interest().is_none() {
+            store.tell_gone(thread, (db, self.part(found.shard)), key, "expired");
         }
         self.record(&[b"DEL", key]);
     }

@@ -42,6 +42,11 @@ impl Observer for Told {
     fn all_invalidated(&self, by: Author) {
         self.note(format!("all gone by {}", by.client));
     }
+
+    fn awaited_gone(&self, thread: usize, db: usize, key: &[u8]) {
+        let key = String::from_utf8_lossy(key);
+        self.note(format!("awaited {db} {key}, thread {thread}"));
+    }
 }
 
 fn observed() -> (Store, Told) {

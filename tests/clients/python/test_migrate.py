@@ -151,25 +151,3 @@ def test_a_client_that_goes_leaves_its_migration_alone(own_server):
     target.may_answer.set()
     target.close()
     wait_until(lambda: client.exists("a") == 0, "the key is gone")
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_who_waits_for_a_stream_that_goes_is_told(own_server, threads):
-    source, target = own_server(proactor_threads=threads), own_server()
-    client, waiting = (redis.Redis(port=source.port) for _ in range(2))
-    client.xgroup_create("stream", "group", mkstream=True)
-    told = []
-
-    def wait():
-        with pytest.raises(redis.ResponseError) as error:
-            waiting.xreadgroup("group", "me", {"stream": ">"}, block=10_000)
-        told.append(str(error.value))
-    thread = threading.Thread(target=wait)
-    thread.start()
-    wait_until(lambda: client.info("clients")["blocked_clients"] == 1, "it waits")
-    assert migrate(client, redis.Redis(port=target.port), key="stream") == b"OK"
-    thread.join()
-    assert len(told) == 1 and "stream" in told[0], told
-    # Every lock was given back.
-    client.mset({f"key:{number}": number for number in range(1000)})
-    assert client.dbsize() == 1000

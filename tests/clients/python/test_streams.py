@@ -5,6 +5,7 @@ import time
 
 import pytest
 import redis
+from conftest import wait_until
 
 
 def fields(number):
@@ -108,3 +109,44 @@ def test_who_waits_is_told_when_the_group_goes(db, connect):
     with pytest.raises(redis.ResponseError, match="NOGROUP"):
         db.xreadgroup("g", "c", {"s": ">"}, block=5000)
     later.join()
+
+
+def migrates(client, own_server):
+    target = own_server()
+    assert client.execute_command("MIGRATE", "127.0.0.1", target.port, "stream", 0, 5000) == b"OK"
+
+
+def expires(client, _):
+    client.pexpire("stream", 30)
+
+
+def is_found_expired(client, _):
+    client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    client.pexpire("stream", 1)
+    wait_until(lambda: client.exists("stream") == 0, "a reader finds it")
+
+
+def is_evicted(client, _):
+    client.config_set("maxmemory-policy", "allkeys-random")
+    client.config_set("maxmemory", 1)
+    wait_until(lambda: client.exists("stream") == 0, "it is evicted")
+    client.config_set("maxmemory", 0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("goes", [migrates, expires, is_found_expired, is_evicted])
+def test_who_waits_for_a_stream_that_goes_is_told(own_server, goes, threads):
+    source = own_server(proactor_threads=threads)
+    client, waiting = (redis.Redis(port=source.port) for _ in range(2))
+    client.xgroup_create("stream", "group", mkstream=True)
+    connection = waiting.connection_pool.get_connection()
+    connection.send_command(*"XREADGROUP GROUP group me BLOCK 0 STREAMS stream >".split())
+    wait_until(lambda: client.info("clients")["blocked_clients"] == 1, "it waits")
+    goes(client, own_server)
+    assert connection.can_read(timeout=10), "it is told"
+    with pytest.raises(redis.ResponseError, match="stream"):
+        connection.read_response()
+    # Every lock was given back.
+    client.mset({f"key:{number}": number for number in range(1000)})
+    assert client.dbsize() == 1000
+    assert client.info("clients")["blocked_clients"] == 0
