@@ -125,8 +125,8 @@ pub trait Observer: Send + Sync {
     /// What clients have read of any key holds no longer.
     fn all_invalidated(&self, by: Author);
 
-    /// A key that clients wait for has expired or was evicted, as `thread` has found. They are to be
-    /// served with it ([`crate::Txn::note_ready`]) when its shard is free: some wait for its end.
+    /// A key that clients wait for has expired or was evicted, as `thread` has found. Some wait for
+    /// its end, so they are to be served ([`crate::Txn::note_ready`]) once its shard is free.
     fn awaited_gone(&self, thread: usize, db: usize, key: &[u8]);
 }
 
