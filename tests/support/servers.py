@@ -31,14 +31,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def free_port_range(count):
-    """The first of `count` neighbouring ports that are all free now.
+def free_port_range(count, part=0, parts=1):
+    """The first of `count` neighbouring ports that are all free now; who takes ranges at the same
+    time takes them from different parts.
 
     Below the range the kernel hands out, so that no outgoing connection takes one of them, and
     below 55536, since the Tcl suite wants each port + 10,000 to exist as well.
     """
     for _ in range(200):
-        first = random.randrange(12000, 32000 - count)
+        size = 20000 // parts
+        first = 12000 + part * size + random.randrange(size - count)
         if all(_is_free(first + i) for i in range(count)):
             return first
     raise ServerError(f"no {count} neighbouring free ports")

@@ -44,10 +44,19 @@ def fetch(name):
     return suite.path
 
 
-def link_server(name, binary):
-    """Lets `binary` stand in as the suite's own server (spawn mode)."""
-    suite = SUITES[name]
-    _symlink(binary, os.path.join(suite.path, "src", suite.server_name))
+def copy(name, number):
+    """Another copy of a suite that is present, for units that run at the same time: each run of
+    the suite begins by clearing its folder. Returns its path."""
+    path = SUITES[name].path
+    other = os.path.join(CACHE, f"copy-{number}-{os.path.basename(path)}")
+    shutil.rmtree(other, ignore_errors=True)
+    shutil.copytree(path, other, symlinks=True)
+    return other
+
+
+def link_server(name, path, binary):
+    """Lets `binary` stand in as the own server of the suite at `path` (spawn mode)."""
+    _symlink(binary, os.path.join(path, "src", SUITES[name].server_name))
 
 
 def _download(suite):

@@ -362,7 +362,10 @@ mod tests {
         /// Blocks never overlap: each keeps its own pattern through any order of alloc and free.
         #[test]
         fn blocks_keep_their_bytes(
-            steps in prop::collection::vec((0usize..3000, any::<bool>(), any::<usize>()), 1..200)
+            steps in prop::collection::vec(
+                (0usize..3000, any::<bool>(), any::<usize>()),
+                1..if cfg!(miri) { 100 } else { 200 },
+            )
         ) {
             let mut arena = Arena::default();
             let mut live: Vec<(Handle, usize, u8)> = Vec::new();

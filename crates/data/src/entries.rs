@@ -528,7 +528,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn does_what_a_map_does(steps in prop::collection::vec(step(), 0..400)) {
+        fn does_what_a_map_does(
+            steps in prop::collection::vec(step(), 0..if cfg!(miri) { 150 } else { 400 })
+        ) {
             let mut entries = Entries::<Pair>::new(KeyHasher::with_seed(7));
             let mut model = Model::new();
             for (what, name, len, at) in steps {

@@ -39,7 +39,7 @@ fn remove(table: &mut Table, records: &Hashes, i: u32) -> bool {
 
 #[test]
 fn a_table_with_room_does_not_grow() {
-    const N: usize = if cfg!(miri) { 3_000 } else { 100_000 };
+    const N: usize = if cfg!(miri) { 1_800 } else { 100_000 };
     let records = hashes(N);
     for count in [1, 9, 500, 1_200, N] {
         let mut table = Table::default();
@@ -65,7 +65,7 @@ fn a_table_with_room_does_not_grow() {
 
 #[test]
 fn grows_and_shrinks_with_bounded_memory() {
-    const N: usize = if cfg!(miri) { 3_000 } else { 200_000 };
+    const N: usize = if cfg!(miri) { 1_800 } else { 200_000 };
     let records = hashes(N);
     let mut table = Table::default();
     for i in 0..N as u32 {

@@ -212,7 +212,9 @@ mod tests {
     proptest! {
         /// Whatever happens to the keys, all that is due is found, and nothing else.
         #[test]
-        fn all_that_is_due_goes(steps in prop::collection::vec(step(), 0..60)) {
+        fn all_that_is_due_goes(
+            steps in prop::collection::vec(step(), 0..if cfg!(miri) { 30 } else { 60 })
+        ) {
             let mut dict = Dict::new(KeyHasher::with_seed(5));
             let mut now = 0;
             for (what, key, times, pause) in steps {
