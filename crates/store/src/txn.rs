@@ -702,19 +702,15 @@ impl Txn<'_> {
                 self.ready.push((self.db, key.into()));
             }
         }
-        self.tell_observer(interest, self.client, key, event);
-    }
-
-    fn tell_observer(&self, interest: Interest, client: u64, key: &[u8], event: Event) {
         let observers = self.store.observers();
-        observers.invalidated(interest, self.author(client), key);
+        observers.invalidated(interest, self.author(), key);
         observers.event(interest, self.db, event, key);
     }
 
-    fn author(&self, client: u64) -> Author {
+    fn author(&self) -> Author {
         Author {
             thread: self.thread,
-            client,
+            client: self.client,
         }
     }
 }

@@ -30,7 +30,7 @@ impl Txn<'_> {
         let dirty = std::mem::take(&mut self.dirty);
         let told = self.told.take();
         if std::mem::take(&mut self.flushed) {
-            let author = self.author(self.client);
+            let author = self.author();
             self.store.observers().all_invalidated(author);
         }
         if self.is_logged() {
