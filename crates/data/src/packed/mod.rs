@@ -73,7 +73,11 @@ impl<'a> Run<'a> {
         let mut at = 0;
         while at < self.0.len() {
             let entry = &self.0[at..];
-            if entry.starts_with(head) && entry[head.len()..].starts_with(bytes) {
+            // The first byte holds the length of a short string: most others end here.
+            if entry[0] == head[0]
+                && entry.starts_with(head)
+                && entry[head.len()..].starts_with(bytes)
+            {
                 return Some(at);
             }
             at = self.skip(at, stride);
@@ -246,8 +250,12 @@ impl Packed {
 
     /// Adds elements before the one at `offset`. O(length of what is behind).
     pub fn insert(&mut self, offset: usize, elems: &[Elem<'_>]) {
-        let bytes = elems.iter().map(|&elem| entry_bytes(elem)).sum();
         self.set_count(self.len() + elems.len());
+        if COUNT + offset == self.0.len() {
+            elems.iter().for_each(|&elem| push_entry(elem, &mut self.0));
+            return;
+        }
+        let bytes = elems.iter().map(|&elem| entry_bytes(elem)).sum();
         self.resize_gap(offset, 0, bytes);
         self.write(offset, elems);
     }
