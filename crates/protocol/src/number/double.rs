@@ -70,13 +70,15 @@ pub fn format_double_shortest(value: f64) -> NumberText {
 
 /// What has no fraction to print: integers of up to 17 digits, infinities, NaN.
 fn format_plain(value: f64) -> Option<NumberText> {
-    if value.abs() < FIRST_EXPONENTIAL && value.fract() == 0.0 {
-        let negative_zero = value == 0.0 && value.is_sign_negative();
+    // Not `fract`, which is a call where the processor is any of x86-64.
+    let integer = value as i64;
+    if value.abs() < FIRST_EXPONENTIAL && integer as f64 == value {
+        let negative_zero = integer == 0 && value.is_sign_negative();
         let mut digits = itoa::Buffer::new();
         let text = if negative_zero {
             "-0"
         } else {
-            digits.format(value as i64)
+            digits.format(integer)
         };
         return Some(NumberText::new(text));
     }
