@@ -417,6 +417,14 @@ fn a_reply_that_finds_no_memory_is_an_error() {
 fn nothing_keeps_a_script_that_is_to_end() {
     for script in [
         "while true do end",
+        "repeat until false",
+        "for _ in function() return 1 end do end",
+        "local function f() return f() end return f()",
+        "local function f(n) return n < 2 and n or f(n - 1) + f(n - 2) end return f(100)",
+        "local t = {} for i = 1, 30000 do t[i] = i * 7919 % 20011 end for _ = 1, 100 do \
+            table.sort(t, function(a, b) return a > b end) \
+            table.sort(t, function(a, b) return a < b end) end",
+        "return string.gsub(string.rep('x', 1000000), '.', function() end)",
         "while true do pcall(function() while true do end end) end",
         "local function f() while true do end end while true do xpcall(f, f) end",
         "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
@@ -428,6 +436,73 @@ fn nothing_keeps_a_script_that_is_to_end() {
         fixture.host.patience = None;
         assert_eq!(fixture.run("return 1"), ":1");
     }
+}
+
+#[test]
+fn numbers_become_texts() {
+    let texts: Vec<String> = [
+        ("0 * tonumber('-1')", "-0"),
+        ("-7", "-7"),
+        ("1e14 - 1", "99999999999999"),
+        ("1 - 1e14", "-99999999999999"),
+        ("1e14", "1e+14"),
+        ("-1e15", "-1e+15"),
+        ("2^53", "9.007199254741e+15"),
+        ("123456.5", "123456.5"),
+        ("1 / tonumber('0')", "inf"),
+    ]
+    .iter()
+    .map(|(number, text)| format!("if {number} .. '' ~= '{text}' then return {number} .. '' end"))
+    .collect();
+    Fixture::new().check(&[(&format!("{} return 'all'", texts.join("\n")), "$3\r\nall")]);
+}
+
+#[test]
+fn fields_have_the_order_that_they_have_in_redis() {
+    let script = "local t = {} for i = 1, 20 do t['key:' .. i] = i end \
+        for i = 1, 4 do t[string.rep('long', 9 + i) .. i] = i end \
+        local names = {} for name in pairs(t) do names[#names + 1] = name:gsub('%l', '') end \
+        return table.concat(names, ' ')";
+    let order = "4 :13 :8 :19 :7 :2 :20 :11 2 :14 :15 :6 :17 :18 :1 :10 1 :9 :12 3 :5 :3 :16 :4";
+    let expected = format!("${}\r\n{order}", order.len());
+    Fixture::new().check(&[(script, &expected)]);
+}
+
+#[test]
+fn functions_share_what_they_see() {
+    // More of them than upvalues are found at once; each function sees the last two names.
+    let mut script = String::from("local v0, v1 = 1, 1\n");
+    for n in 2..80 {
+        let (before, last) = (n - 2, n - 1);
+        script += &format!(
+            "local v{n} = 0 local function f{n}() v{n} = (v{before} + v{last}) % 1000 end f{n}()\n"
+        );
+    }
+    script += "f2() v2 = v2 + 1 f3() return v79 * 10000 + v3";
+    let (mut last, mut this) = (1, 1);
+    for _ in 2..80 {
+        (last, this) = (this, (last + this) % 1000);
+    }
+    Fixture::new().check(&[
+        (&script, &format!(":{}", this * 10000 + 4)),
+        (
+            "local fs, sum = {}, 0 for i = 1, 200 do local a, b = i, -i \
+          fs[i] = function(d) a = a + d return a + b end end \
+          for i = 1, 200 do fs[i](i) collectgarbage('step') end \
+          for i = 1, 200 do sum = sum + fs[i](0) end return sum",
+            ":20100",
+        ),
+        (
+            "local fs, cos, sum = {}, {}, 0 for i = 1, 100 do \
+          cos[i] = coroutine.wrap(function() local v = i fs[i] = function() v = v + 1 return v end \
+            coroutine.yield() local w = function() v = v * 2 end w() coroutine.yield() end) \
+          cos[i]() if i % 10 == 0 then collectgarbage() end end \
+          for i = 1, 100 do fs[i]() if i % 2 == 0 then cos[i]() else cos[i] = nil end end \
+          collectgarbage() for i = 1, 100 do sum = sum + fs[i]() end return sum",
+            // Odd ones are i + 2, even ones (i + 1) * 2 + 1.
+            ":7850",
+        ),
+    ]);
 }
 
 #[test]

@@ -46,14 +46,8 @@ const char lua_ident[] =
 
 
 
-static TValue *index2adr (lua_State *L, int idx) {
-  if (idx > 0) {
-    TValue *o = L->base + (idx - 1);
-    api_check(L, idx <= L->ci->top - L->base);
-    if (o >= L->top) return cast(TValue *, luaO_nilobject);
-    else return o;
-  }
-  else if (idx > LUA_REGISTRYINDEX) {
+static TValue *otherindex2adr (lua_State *L, int idx) {
+  if (idx > LUA_REGISTRYINDEX) {
     api_check(L, idx != 0 && -idx <= L->top - L->base);
     return L->top + idx;
   }
@@ -73,6 +67,18 @@ static TValue *index2adr (lua_State *L, int idx) {
                 : cast(TValue *, luaO_nilobject);
     }
   }
+}
+
+
+/* Darner: apart from the other indices, so that it is inlined */
+static inline TValue *index2adr (lua_State *L, int idx) {
+  if (idx > 0) {
+    TValue *o = L->base + (idx - 1);
+    api_check(L, idx <= L->ci->top - L->base);
+    if (o >= L->top) return cast(TValue *, luaO_nilobject);
+    else return o;
+  }
+  return otherindex2adr(L, idx);
 }
 
 

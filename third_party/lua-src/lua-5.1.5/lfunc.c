@@ -50,16 +50,31 @@ UpVal *luaF_newupval (lua_State *L) {
 }
 
 
+/*
+** Darner: a script of many functions that see each other's names has many open
+** upvalues, and the list of these was walked for each name that a function sees. So
+** the upvalue of a place in the stack is kept where it is found at once, while it is
+** open.
+*/
+#define recent(L,level)	(&(L)->recentupval[((level) - (L)->stack) & (RECENTUPVALS-1)])
+
+
 UpVal *luaF_findupval (lua_State *L, StkId level) {
   global_State *g = G(L);
   GCObject **pp = &L->openupval;
-  UpVal *p;
+  UpVal *p = *recent(L, level);
   UpVal *uv;
+  if (p != NULL && p->v == level) {
+    if (isdead(g, obj2gco(p)))  /* is it dead? */
+      changewhite(obj2gco(p));  /* ressurect it */
+    return p;
+  }
   while (*pp != NULL && (p = ngcotouv(*pp))->v >= level) {
     lua_assert(p->v != &p->u.value);
     if (p->v == level) {  /* found a corresponding upvalue? */
       if (isdead(g, obj2gco(p)))  /* is it dead? */
         changewhite(obj2gco(p));  /* ressurect it */
+      *recent(L, level) = p;
       return p;
     }
     pp = &p->next;
@@ -68,6 +83,7 @@ UpVal *luaF_findupval (lua_State *L, StkId level) {
   uv->tt = LUA_TUPVAL;
   uv->marked = luaC_white(g);
   uv->v = level;  /* current value lives in the stack */
+  *recent(L, level) = uv;
   uv->next = *pp;  /* chain it in the proper position */
   *pp = obj2gco(uv);
   uv->u.l.prev = &g->uvhead;  /* double link it in `uvhead' list */
@@ -100,6 +116,7 @@ void luaF_close (lua_State *L, StkId level) {
     GCObject *o = obj2gco(uv);
     lua_assert(!isblack(o) && uv->v != &uv->u.value);
     L->openupval = uv->next;  /* remove from `open' list */
+    if (*recent(L, uv->v) == uv) *recent(L, uv->v) = NULL;  /* Darner */
     if (isdead(g, o))
       luaF_freeupval(L, uv);  /* free upvalue */
     else {

@@ -409,8 +409,11 @@ static GCObject **sweeplist (lua_State *L, GCObject **p, lu_mem count) {
   global_State *g = G(L);
   int deadmask = otherwhite(g);
   while ((curr = *p) != NULL && count-- > 0) {
-    if (curr->gch.tt == LUA_TTHREAD)  /* sweep open upvalues of each thread */
-      sweepwholelist(L, &gco2th(curr)->openupval);
+    if (curr->gch.tt == LUA_TTHREAD) {  /* sweep open upvalues of each thread */
+      lua_State *th = gco2th(curr);
+      memset(th->recentupval, 0, sizeof(th->recentupval));  /* Darner */
+      sweepwholelist(L, &th->openupval);
+    }
     if ((curr->gch.marked ^ WHITEBITS) & deadmask) {  /* not dead? */
       lua_assert(!isdead(g, curr) || testbit(curr->gch.marked, FIXEDBIT));
       makewhite(g, curr);  /* make it white (for next cycle) */

@@ -6,6 +6,7 @@
 
 
 #include <stddef.h>
+#include <string.h>
 
 #define lmem_c
 #define LUA_CORE
@@ -135,6 +136,14 @@ static void *resizeblock (global_State *g, void *block, size_t osize,
   size_t newsize = roundsize(nsize);
   void *resized;
   if (oldsize == newsize) return block;
+  if (oldsize < newsize && iscached(nsize)) {  /* shrinking must not fail */
+    resized = newblock(g, nsize);
+    if (resized != NULL) {
+      memcpy(resized, block, oldsize);
+      freeblock(g, block, osize);
+    }
+    return resized;
+  }
   resized = (*g->frealloc)(g->ud, block, oldsize, newsize);
   if (resized == NULL && g->cachedbytes > 0) {
     luaM_emptycache(g);

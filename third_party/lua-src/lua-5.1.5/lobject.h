@@ -201,8 +201,10 @@ typedef union TString {
   struct {
     CommonHeader;
     lu_byte reserved;
-    unsigned int hash;
-    size_t len;
+    lu_byte hasplace;  /* Darner: whether `place' is known */
+    unsigned int hash;  /* in the table of all strings */
+    unsigned int len;
+    unsigned int place;  /* Darner: in tables; ask `luaS_place' for it */
   } tsv;
 } TString;
 

@@ -93,6 +93,7 @@ static void preinit_state (lua_State *L, global_State *g) {
   L->allowhook = 1;
   resethookcount(L);
   L->openupval = NULL;
+  memset(L->recentupval, 0, sizeof(L->recentupval));  /* Darner */
   L->size_ci = 0;
   L->nCcalls = L->baseCcalls = 0;
   L->status = 0;
@@ -177,6 +178,7 @@ LUA_API lua_State *lua_newstate (lua_Alloc f, void *ud) {
   g->grayagain = NULL;
   g->weak = NULL;
   g->tmudata = NULL;
+  g->hashseed = (size_t)g * 31 ^ (size_t)&lua_newstate;  /* Darner: where things lie is random */
   memset(g->cached, 0, sizeof(g->cached));  /* Darner */
   g->cachedbytes = 0;
   g->old = NULL;

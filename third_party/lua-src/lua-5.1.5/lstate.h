@@ -75,6 +75,7 @@ typedef struct global_State {
   stringtable strt;  /* hash table for strings */
   lua_Alloc frealloc;  /* function to reallocate memory */
   void *ud;         /* auxiliary data to `frealloc' */
+  unsigned long long hashseed;  /* Darner: of strings, see lstring.c */
   void *cached[CACHELARGEST/CACHESTEP];  /* Darner: lists of freed blocks */
   size_t cachedbytes;  /* Darner: how many bytes these have */
   lu_byte currentwhite;
@@ -109,6 +110,8 @@ typedef struct global_State {
 } global_State;
 
 
+#define RECENTUPVALS	64  /* Darner: a power of 2 */
+
 /*
 ** `per thread' state
 */
@@ -136,6 +139,7 @@ struct lua_State {
   TValue l_gt;  /* table of globals */
   TValue env;  /* temporary place for environments */
   GCObject *openupval;  /* list of open upvalues in this stack */
+  UpVal *recentupval[RECENTUPVALS];  /* Darner: some of them, see lfunc.c */
   GCObject *gclist;
   struct lua_longjmp *errorJmp;  /* current error recover point */
   ptrdiff_t errfunc;  /* current error handling function (stack index) */

@@ -13,7 +13,7 @@
 #include "lstate.h"
 
 
-#define sizestring(s)	(sizeof(union TString)+((s)->len+1)*sizeof(char))
+#define sizestring(s)	(sizeof(union TString)+((size_t)(s)->len+1)*sizeof(char))
 
 #define sizeudata(u)	(sizeof(union Udata)+(u)->len)
 
@@ -26,6 +26,11 @@
 LUAI_FUNC void luaS_resize (lua_State *L, int newsize);
 LUAI_FUNC Udata *luaS_newudata (lua_State *L, size_t s, Table *e);
 LUAI_FUNC TString *luaS_newlstr (lua_State *L, const char *str, size_t l);
+
+/* Darner: what tells the place of a string in tables, and so the order of their fields */
+#define luaS_place(ts)	\
+	((ts)->tsv.hasplace ? (ts)->tsv.place : luaS_findplace(ts))
+LUAI_FUNC unsigned int luaS_findplace (TString *ts);
 
 
 #endif

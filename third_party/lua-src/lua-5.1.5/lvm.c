@@ -44,36 +44,44 @@ const TValue *luaV_tonumber (const TValue *obj, TValue *n) {
 }
 
 
+/* Darner: integers of up to 14 digits, which `%.14g' prints in full, without `sprintf' */
+static TString *integer2str (lua_State *L, lua_Number n) {
+  char s[LUAI_MAXNUMBER2STR];
+  char *first = s + LUAI_MAXNUMBER2STR;
+  long long rest = (n < 0) ? -(long long)n : (long long)n;
+  do {
+    *--first = cast(char, '0' + rest % 10);
+    rest /= 10;
+  } while (rest > 0);
+  if (n < 0) *--first = '-';
+  return luaS_newlstr(L, first, s + LUAI_MAXNUMBER2STR - first);
+}
+
+
 int luaV_tostring (lua_State *L, StkId obj) {
   if (!ttisnumber(obj))
     return 0;
   else {
-    char s[LUAI_MAXNUMBER2STR];
     lua_Number n = nvalue(obj);
-    lua_number2str(s, n);
-    setsvalue2s(L, obj, luaS_new(L, s));
+    TString *ts;
+    if (n > -1e14 && n < 1e14 && n == (lua_Number)(long long)n &&
+        (n != 0 || 1/n > 0))  /* not -0 */
+      ts = integer2str(L, n);
+    else {
+      char s[LUAI_MAXNUMBER2STR];
+      lua_number2str(s, n);
+      ts = luaS_new(L, s);
+    }
+    setsvalue2s(L, obj, ts);
     return 1;
   }
 }
 
 
-static void traceexec (lua_State *L, const Instruction *pc) {
-  lu_byte mask = L->hookmask;
-  const Instruction *oldpc = L->savedpc;
+static void callcounthook (lua_State *L, const Instruction *pc) {
   L->savedpc = pc;
-  if ((mask & LUA_MASKCOUNT) && L->hookcount == 0) {
-    resethookcount(L);
-    luaD_callhook(L, LUA_HOOKCOUNT, -1);
-  }
-  if (mask & LUA_MASKLINE) {
-    Proto *p = ci_func(L->ci)->l.p;
-    int npc = pcRel(pc, p);
-    int newline = getline(p, npc);
-    /* call linehook when enter a new function, when jump back (loop),
-       or when enter a new line */
-    if (npc == 0 || pc <= oldpc || newline != getline(p, pcRel(oldpc, p)))
-      luaD_callhook(L, LUA_HOOKLINE, newline);
-  }
+  resethookcount(L);
+  luaD_callhook(L, LUA_HOOKCOUNT, -1);
 }
 
 
@@ -340,6 +348,20 @@ static void Arith (lua_State *L, StkId ra, const TValue *rb,
 
 
 
+/* Darner: `luaH_get', with what is asked for most inlined */
+static const TValue *getindex (Table *t, const TValue *key) {
+  if (ttisstring(key)) return luaH_getstr(t, rawtsvalue(key));
+  if (ttisnumber(key)) {
+    lua_Number n = nvalue(key);
+    int k;
+    lua_number2int(k, n);
+    if (luai_numeq(cast_num(k), n) && cast(unsigned, k-1) < cast(unsigned, t->sizearray))
+      return &t->array[k-1];
+  }
+  return luaH_get(t, key);
+}
+
+
 /*
 ** some macros for common tasks in `luaV_execute'
 */
@@ -357,7 +379,20 @@ static void Arith (lua_State *L, StkId ra, const TValue *rb,
 #define KBx(i)	check_exp(getBMode(GET_OPCODE(i)) == OpArgK, k+GETARG_Bx(i))
 
 
-#define dojump(L,pc,i)	{(pc) += (i); luai_threadyield(L);}
+/*
+** Darner: instructions aren't counted one by one, but where they can become many: at
+** a jump back those that it passes over, in a function that is called all that it
+** has. So a count hook comes no later than Lua's. It can't yield, and line hooks
+** aren't called.
+*/
+#define countdown(L,n)	\
+	{ if ((L->hookmask & LUA_MASKCOUNT) && (L->hookcount -= (n)) <= 0) { \
+	    callcounthook(L, pc); base = L->base; } }
+
+#define dojump(L,pc,i)	\
+	{ int distance = (i); \
+	  if (distance < 0) countdown(L, -distance); \
+	  (pc) += distance; luai_threadyield(L); }
 
 
 #define Protect(x)	{ L->savedpc = pc; {x;}; base = L->base; }
@@ -381,6 +416,10 @@ void luaV_execute (lua_State *L, int nexeccalls) {
   StkId base;
   TValue *k;
   const Instruction *pc;
+ called:  /* Darner: entry point of a function that begins */
+  pc = L->savedpc + 1;  /* where its first line is known to errors */
+  countdown(L, ci_func(L->ci)->l.p->sizecode);
+  L->savedpc = pc - 1;
  reentry:  /* entry point */
   lua_assert(isLua(L->ci));
   pc = L->savedpc;
@@ -391,15 +430,6 @@ void luaV_execute (lua_State *L, int nexeccalls) {
   for (;;) {
     const Instruction i = *pc++;
     StkId ra;
-    if ((L->hookmask & (LUA_MASKLINE | LUA_MASKCOUNT)) &&
-        (--L->hookcount == 0 || L->hookmask & LUA_MASKLINE)) {
-      traceexec(L, pc);
-      if (L->status == LUA_YIELD) {  /* did hook yield? */
-        L->savedpc = pc - 1;
-        return;
-      }
-      base = L->base;
-    }
     /* warning!! several calls may realloc the stack and invalidate `ra' */
     ra = RA(i);
     lua_assert(base == L->base && L->base == L->ci->base);
@@ -449,9 +479,7 @@ void luaV_execute (lua_State *L, int nexeccalls) {
         TValue *rb = RB(i);
         TValue *rc = RKC(i);
         if (ttistable(rb)) {  /* Darner: as above */
-          const TValue *v = ttisstring(rc)
-                          ? luaH_getstr(hvalue(rb), rawtsvalue(rc))
-                          : luaH_get(hvalue(rb), rc);
+          const TValue *v = getindex(hvalue(rb), rc);
           if (!ttisnil(v)) {
             setobj2s(L, ra, v);
             continue;
@@ -610,7 +638,7 @@ void luaV_execute (lua_State *L, int nexeccalls) {
         switch (luaD_precall(L, ra, nresults)) {
           case PCRLUA: {
             nexeccalls++;
-            goto reentry;  /* restart luaV_execute over new Lua function */
+            goto called;  /* restart luaV_execute over new Lua function */
           }
           case PCRC: {
             /* it was a C function (`precall' called it); adjust results */
@@ -644,7 +672,7 @@ void luaV_execute (lua_State *L, int nexeccalls) {
             ci->savedpc = L->savedpc;
             ci->tailcalls++;  /* one more call lost */
             L->ci--;  /* remove new frame */
-            goto reentry;
+            goto called;
           }
           case PCRC: {  /* it was a C function (`precall' called it) */
             base = L->base;
@@ -658,7 +686,8 @@ void luaV_execute (lua_State *L, int nexeccalls) {
       case OP_RETURN: {
         int b = GETARG_B(i);
         if (b != 0) L->top = ra+b-1;
-        if (L->openupval) luaF_close(L, base);
+        if (L->openupval && ngcotouv(L->openupval)->v >= base)
+          luaF_close(L, base);
         L->savedpc = pc;
         b = luaD_poscall(L, ra);
         if (--nexeccalls == 0)  /* was previous function running `here'? */
@@ -676,9 +705,9 @@ void luaV_execute (lua_State *L, int nexeccalls) {
         lua_Number limit = nvalue(ra+1);
         if (luai_numlt(0, step) ? luai_numle(idx, limit)
                                 : luai_numle(limit, idx)) {
-          dojump(L, pc, GETARG_sBx(i));  /* jump back */
           setnvalue(ra, idx);  /* update internal index... */
           setnvalue(ra+3, idx);  /* ...and external index */
+          dojump(L, pc, GETARG_sBx(i));  /* jump back */
         }
         continue;
       }
