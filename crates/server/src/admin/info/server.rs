@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use reactor::usage;
 
 use super::Text;
+use super::stats::sum;
 use crate::admin::{is_emulated, mode_name};
 use crate::clients::flag;
 use crate::flags::Config;
@@ -95,7 +96,7 @@ pub(super) fn clients(call: &Call<'_, '_>, text: &mut Text) {
     let watching = all
         .iter()
         .map(|client| client.watching.load(Ordering::Relaxed));
-    let moved: u64 = shared.stats.iter().map(|s| s.moved_connections.get()).sum();
+    let moved = sum(shared, |thread| &thread.moved_connections);
     let with = |flags| all.iter().filter(|client| client.has(flags)).count();
     text.fields(&[
         ("connected_clients", &all.len()),

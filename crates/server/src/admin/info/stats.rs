@@ -154,6 +154,6 @@ fn rates(shared: &Shared, text: &mut Text, input: u64, output: u64) {
 }
 
 /// A count of all threads together.
-fn sum(shared: &Shared, counter: fn(&ThreadStats) -> &Counter) -> u64 {
+pub(super) fn sum(shared: &Shared, counter: fn(&ThreadStats) -> &Counter) -> u64 {
     shared.stats.iter().map(|stats| counter(stats).get()).sum()
 }
