@@ -471,13 +471,14 @@ fn fields_have_the_order_that_they_have_in_redis() {
 #[test]
 fn functions_share_what_they_see() {
     // More of them than upvalues are found at once; each function sees the last two names.
-    let mut script = String::from("local v0, v1 = 1, 1\n");
-    for n in 2..80 {
+    let functions = (2..80).map(|n| {
         let (before, last) = (n - 2, n - 1);
-        script += &format!(
+        format!(
             "local v{n} = 0 local function f{n}() v{n} = (v{before} + v{last}) % 1000 end f{n}()\n"
-        );
-    }
+        )
+    });
+    let mut script: String = functions.collect();
+    script.insert_str(0, "local v0, v1 = 1, 1\n");
     script += "f2() v2 = v2 + 1 f3() return v79 * 10000 + v3";
     let (mut last, mut this) = (1, 1);
     for _ in 2..80 {

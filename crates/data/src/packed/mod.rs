@@ -252,7 +252,9 @@ impl Packed {
     pub fn insert(&mut self, offset: usize, elems: &[Elem<'_>]) {
         self.set_count(self.len() + elems.len());
         if COUNT + offset == self.0.len() {
-            elems.iter().for_each(|&elem| push_entry(elem, &mut self.0));
+            for &elem in elems {
+                push_entry(elem, &mut self.0);
+            }
             return;
         }
         let bytes = elems.iter().map(|&elem| entry_bytes(elem)).sum();

@@ -72,7 +72,7 @@ pub fn format_double_shortest(value: f64) -> NumberText {
 fn format_plain(value: f64) -> Option<NumberText> {
     // Not `fract`, which is a call where the processor is any of x86-64.
     let integer = value as i64;
-    if value.abs() < FIRST_EXPONENTIAL && integer as f64 == value {
+    if value.abs() < FIRST_EXPONENTIAL && value - integer as f64 == 0.0 {
         let negative_zero = integer == 0 && value.is_sign_negative();
         let mut digits = itoa::Buffer::new();
         let text = if negative_zero {
