@@ -121,13 +121,13 @@ impl Thread {
             budget(settings.maxmemory_eviction_tenacity)
         };
         let how = eviction(settings);
-        // What clients are to be told of evicted keys is gone at the end of the tick: it would have
-        // all keys evicted if it counted.
+        // What clients are told of evicted keys is gone in a moment: it would have all keys evicted
+        // if it counted.
         let Shared {
             store, tracking, ..
         } = &*self.shared;
-        let untold = || tracking.untold_bytes(self.number) as u64;
-        let lack = || lack(store, limit.saturating_add(untold()));
+        let unsent = || tracking.unsent_bytes(self.number) as u64;
+        let lack = || lack(store, limit.saturating_add(unsent()));
         let room = self.make_room_within(budget, how, lack);
         self.is_full = room == Room::None;
     }

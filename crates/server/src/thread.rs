@@ -47,6 +47,8 @@ pub struct Thread {
     pub(crate) dirty: Vec<ConnId>,
     /// Connections with messages that were published, in the order in which these are sent.
     pub(crate) told: VecDeque<ConnId>,
+    /// Bytes of the invalidations that clients were told of in this tick.
+    pub(crate) told_bytes: usize,
     /// When the waits for keys end, and whose: monotonic microseconds and token.
     pub(crate) deadlines: BTreeSet<(u64, u64)>,
     /// Connections that wait for the end of a pause.
@@ -93,6 +95,7 @@ impl Thread {
             last_tick: Ticks::now(),
             dirty: Vec::new(),
             told: VecDeque::new(),
+            told_bytes: 0,
             deadlines: BTreeSet::new(),
             paused: Vec::new(),
             is_full: false,

@@ -222,6 +222,7 @@ where
         self.handovers.awake();
         polled?;
         self.hand_over_released();
+        self.core.thread.end_telling();
         self.read_mail();
         if self.core.thread.aside.is_some() {
             return self.run_script();
@@ -341,10 +342,12 @@ where
             Message::Migrated(migration) => thread.migrated(&migration),
             Message::Serve(unserved) => thread.serve(&unserved),
             Message::Invalidate(token, invalidation) => {
+                thread.begin_telling(&invalidation);
                 thread.invalidate(Token(token), &invalidation);
             }
             Message::InvalidateAll => thread.invalidate_all(),
             Message::Redirected(client, invalidation) => {
+                thread.begin_telling(&invalidation);
                 thread.redirected(client, &invalidation);
             }
             Message::PauseChanged => thread.wake_paused(),

@@ -166,6 +166,20 @@ impl Thread {
         self.shared.tracking.count_clients(more, changed);
     }
 
+    /// A client of this thread is told of something, which is sent at the end of the tick.
+    pub(crate) fn begin_telling(&mut self, invalidation: &Invalidation) {
+        self.told_bytes += invalidation.told_bytes();
+    }
+
+    /// What was told in the tick before is sent.
+    pub(crate) fn end_telling(&mut self) {
+        if self.told_bytes > 0 {
+            let bytes = std::mem::take(&mut self.told_bytes);
+            let posted = &self.shared.tracking.posted_bytes;
+            posted.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
     /// Tells a client of a change.
     pub(crate) fn invalidate(&mut self, token: Token, invalidation: &Arc<Invalidation>) {
         if let Some(mut conn) = self.take(token) {
@@ -210,7 +224,7 @@ impl Thread {
     /// Has the thread of a client tell it of a change in the place of another.
     pub(crate) fn post_redirected(&self, target: &ClientInfo, invalidation: &Arc<Invalidation>) {
         let message = Message::Redirected(target.id, Arc::clone(invalidation));
-        self.shared.post(target.thread(), message);
+        self.shared.tracking.post(target.thread(), message);
     }
 
     fn tell(&mut self, conn: &mut Conn, invalidation: &Arc<Invalidation>) {

@@ -32,6 +32,14 @@ pub struct Invalidation {
     is_broadcast: bool,
 }
 
+impl Invalidation {
+    /// Bytes of memory that it takes where a client is told: buffers have room for up to twice
+    /// what is in them.
+    fn told_bytes(&self) -> usize {
+        2 * self.keys.as_ref().map_or(0, Vec::len)
+    }
+}
+
 /// A client that has read a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reader {
@@ -55,6 +63,8 @@ pub struct Tracking {
     outboxes: Box<[Mutex<Outbox>]>,
     /// Bytes of memory that these take, about.
     outbox_bytes: Box<[AtomicUsize]>,
+    /// Bytes of memory of what is on its way to clients, see [`Tracking::unsent_bytes`].
+    posted_bytes: AtomicUsize,
     clients: Mutex<usize>,
     has_clients: AtomicBool,
     mailboxes: Arc<Mailboxes>,
@@ -70,6 +80,7 @@ impl Tracking {
             prefixes: Prefixes::new(threads),
             outboxes: (0..threads).map(|_| Mutex::default()).collect(),
             outbox_bytes: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
+            posted_bytes: AtomicUsize::new(0),
             clients: Mutex::new(0),
             has_clients: AtomicBool::new(false),
             mailboxes,
@@ -91,9 +102,23 @@ impl Tracking {
         *self.lock_clients()
     }
 
-    /// Bytes of memory that this thread's news take until they are told, at the end of its tick.
-    pub(crate) fn untold_bytes(&self, thread: usize) -> usize {
-        self.outbox_bytes[thread].load(Ordering::Relaxed) + self.prefixes.untold_bytes(thread)
+    /// Bytes of memory that news take for a moment, about: this thread's until they are told, at
+    /// the end of its tick, and those of all threads until they are sent. That may be some ticks
+    /// later, where a thread has its hands full.
+    pub(crate) fn unsent_bytes(&self, thread: usize) -> usize {
+        self.outbox_bytes[thread].load(Ordering::Relaxed)
+            + self.prefixes.untold_bytes(thread)
+            + self.posted_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Has a thread tell clients of something. That thread says when it is sent
+    /// (`Thread::end_telling`).
+    fn post(&self, thread: usize, message: Message) {
+        if let Message::Invalidate(_, told) | Message::Redirected(_, told) = &message {
+            let bytes = told.told_bytes();
+            self.posted_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.mailboxes.post(thread, message);
     }
 
     /// How many prefixes someone is told of.
@@ -171,9 +196,10 @@ impl Tracking {
         self.outbox_bytes[thread].store(0, Ordering::Relaxed);
         let mut told = !outbox.is_empty();
         for (thread, message) in outbox {
-            self.mailboxes.post(thread, message);
+            self.post(thread, message);
         }
-        told |= self.prefixes.tell(thread, &self.mailboxes);
+        let post = |thread, message| self.post(thread, message);
+        told |= self.prefixes.tell(thread, post);
         told
     }
 
@@ -183,7 +209,7 @@ impl Tracking {
         let keys = self.readers.len();
         if max_keys > 0 && keys > max_keys {
             self.readers.evict(keys - max_keys, |key, readers| {
-                let post = |thread, message| self.mailboxes.post(thread, message);
+                let post = |thread, message| self.post(thread, message);
                 self.dismiss(0, &key, &readers, post);
             });
         }
@@ -264,6 +290,19 @@ mod tests {
         assert_eq!((tracking.keys(), tracking.items()), (1, 1));
         tracking.invalidate_all(Author::default());
         assert_eq!((tracking.keys(), tracking.items()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_accounted_for() {
+        let tracking = tracking();
+        tracking.count_clients(true, |_| ());
+        tracking.remember(b"a", reader(1));
+        assert_eq!(tracking.unsent_bytes(0), 0);
+        tracking.invalidate(Author::default(), b"a");
+        assert!(tracking.unsent_bytes(0) > 0, "in its outbox");
+        assert_eq!(tracking.unsent_bytes(1), 0, "which is of one thread");
+        assert!(tracking.tell(0));
+        assert!(tracking.unsent_bytes(1) > 0, "posted, which all see");
     }
 
     #[test]

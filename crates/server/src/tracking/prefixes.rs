@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use store::Author;
 
 use crate::conn::Token;
-use crate::mailboxes::Mailboxes;
 use crate::message::Message;
 use crate::sharded::Name;
 use crate::tracking::{Invalidation, wire};
@@ -97,7 +96,7 @@ impl Prefixes {
     }
 
     /// Tells of the changes that a thread has gathered; false when there are none.
-    pub(super) fn tell(&self, thread: usize, mailboxes: &Mailboxes) -> bool {
+    pub(super) fn tell(&self, thread: usize, mut post: impl FnMut(usize, Message)) -> bool {
         let changes = std::mem::take(&mut *self.changes(thread));
         self.change_bytes[thread].store(0, Ordering::Relaxed);
         if changes.is_empty() {
@@ -119,7 +118,7 @@ impl Prefixes {
                 };
                 if let Some(told) = told {
                     let message = Message::Invalidate(listener.token.0, told);
-                    mailboxes.post(listener.thread, message);
+                    post(listener.thread, message);
                 }
             }
         }
@@ -146,15 +145,11 @@ fn invalidation<'k>(keys: impl Iterator<Item = &'k Vec<u8>>) -> Option<Arc<Inval
 
 #[cfg(test)]
 mod tests {
-    use reactor::{Mailbox, Waker};
 
     use super::*;
 
     #[test]
     fn each_listener_is_told_of_its_prefixes_and_not_of_its_own_changes() {
-        let mailboxes = Mailboxes::new(1);
-        let mailbox = Mailbox::new(Waker::new().unwrap());
-        mailboxes.set(0, mailbox.sender());
         let listener = |client, no_loop| Listener {
             thread: 0,
             token: Token(client),
@@ -168,14 +163,15 @@ mod tests {
         for (key, client) in [("a1", 2), ("a2", 1), ("b1", 3), ("c", 1), ("a2", 3)] {
             prefixes.note(Author { thread: 0, client }, key.as_bytes());
         }
-        assert!(prefixes.tell(0, &mailboxes));
         let mut told = Vec::new();
-        while let Some(Message::Invalidate(token, invalidation)) = mailbox.pop() {
-            told.push((token, invalidation.keys.clone().expect("keys")));
-        }
+        assert!(prefixes.tell(0, |_, message| {
+            if let Message::Invalidate(token, invalidation) = message {
+                told.push((token, invalidation.keys.clone().expect("keys")));
+            }
+        }));
         let both = b"*2\r\n$2\r\na1\r\n$2\r\na2\r\n".to_vec();
         assert_eq!(told, [(1, both), (2, b"*1\r\n$2\r\na2\r\n".to_vec())]);
-        assert!(!prefixes.tell(0, &mailboxes));
+        assert!(!prefixes.tell(0, |_, _| ()));
         prefixes.remove(b"a", listener(1, false));
         prefixes.remove(b"a", listener(2, true));
         assert_eq!(prefixes.len(), 1);
