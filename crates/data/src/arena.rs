@@ -25,6 +25,7 @@ const SLOTS_MAX: usize = 1 << SLOT_BITS;
 const SLABS_MAX: usize = 1 << (32 - SLOT_BITS);
 const SLAB_BYTES_MAX: usize = 64 << 10;
 const SLAB_BYTES_MIN: usize = 512;
+const PAGE_BYTES: usize = 4096;
 
 const BASE: usize = 5;
 const FINE_MAX: usize = BASE + 128 * 4;
@@ -137,10 +138,13 @@ pub fn block_bytes(len: usize) -> usize {
 /// How many slots a slab of at most `wanted` bytes, a power of two, is to have: as many as fill one
 /// of the four sizes that the system allocator has up to there, that of which least is left over.
 /// (64 KiB hold 201 records of 325 bytes and 0.3 % of nothing, 40 KiB hold 126 and next to none.)
+/// From a page on only sizes of whole pages: others share pages, and one that stays keeps them all.
 fn slots_of_slab(wanted: usize, slot_bytes: usize) -> usize {
     let sizes = [8, 7, 6, 5].map(|eighths| wanted / 8 * eighths);
+    let has_pages_alone = |size: &usize| wanted < PAGE_BYTES || size.is_multiple_of(PAGE_BYTES);
     let unused = |size: &usize| (size % slot_bytes) * wanted / size;
-    let best = sizes.into_iter().min_by_key(unused).unwrap_or(wanted);
+    let sizes = sizes.into_iter().filter(has_pages_alone);
+    let best = sizes.min_by_key(unused).unwrap_or(wanted);
     (best / slot_bytes).clamp(1, SLOTS_MAX - 1)
 }
 
@@ -356,6 +360,19 @@ mod tests {
             assert!(block - len < step.max(6 - len.min(5)), "{len} got {block}");
         }
         assert_eq!(block_bytes(SHARED_MAX + 1), SHARED_MAX + 1);
+    }
+
+    #[test]
+    fn slabs_from_a_page_on_share_no_page() {
+        for slot_bytes in 20..=512 {
+            for wanted in [4096, 8192, 16_384] {
+                let bytes = slots_of_slab(wanted, slot_bytes) * slot_bytes;
+                // What the allocator takes for it: four sizes for each doubling.
+                let step = wanted / 8;
+                let taken = bytes.div_ceil(step) * step;
+                assert_eq!(taken % PAGE_BYTES, 0, "{wanted} of {slot_bytes}: {bytes}");
+            }
+        }
     }
 
     proptest! {

@@ -183,6 +183,39 @@ pub fn purge() -> bool {
     unsafe { tikv_jemalloc_sys::mallctl(name, none, no_len, none, 0) == 0 }
 }
 
+/// Has the allocator's thread look for pages of this thread's arena that are to go back. It sleeps
+/// until something happens, and what is freed while it is awake may not be enough.
+pub fn wake_allocator() {
+    // Just beyond what the allocator keeps for the thread, and a part of a huge page.
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(64 << 10)));
+}
+
+/// Tells when it is time to [`purge`]: once what is used has shrunk and is at rest. What the
+/// allocator keeps for the next request is little beside what was used, not beside what is left.
+#[derive(Debug, Default)]
+pub struct Shrinkage {
+    looked_us: u64,
+    last: u64,
+    most: u64,
+}
+
+impl Shrinkage {
+    /// Looks, once a second, at what is [`used`] now.
+    pub fn is_over(&mut self, now_us: u64, used: u64) -> bool {
+        if now_us < self.looked_us + 1_000_000 {
+            return false;
+        }
+        let is_at_rest = used.abs_diff(self.last) <= used / 64;
+        (self.looked_us, self.last) = (now_us, used);
+        self.most = self.most.max(used);
+        let is_over = is_at_rest && used < self.most - self.most / 16;
+        if is_over {
+            self.most = used;
+        }
+        is_over
+    }
+}
+
 /// Which allocator it is.
 pub fn allocator_name() -> String {
     let version = tikv_jemalloc_ctl::version::read().unwrap_or("unknown");
@@ -244,8 +277,34 @@ mod tests {
     }
 
     #[test]
+    fn shrinkage_is_over_once_when_it_is_at_rest() {
+        let mut shrinkage = Shrinkage::default();
+        let mut now_us = 0;
+        let mut look = |used| {
+            now_us += 1_000_000;
+            shrinkage.is_over(now_us, used)
+        };
+        assert!(!look(1000) && !look(1000), "nothing has shrunk");
+        assert!(!look(500) && !look(400), "still shrinking");
+        assert!(look(401) && !look(401), "once");
+        assert!(!look(380) && !look(380), "too little");
+        assert!(!look(370) && look(370), "little by little");
+        assert!(!look(900) && !look(900), "grown");
+        assert!(
+            !shrinkage.is_over(now_us + 999_999, 10),
+            "too early to look"
+        );
+        assert!(
+            !shrinkage.is_over(now_us + 1_000_000, 10),
+            "has just shrunk"
+        );
+        assert!(shrinkage.is_over(now_us + 2_000_000, 10));
+    }
+
+    #[test]
     fn the_allocator_reports_and_purges() {
         assert!(purge());
+        wake_allocator();
         assert!(allocator_report().starts_with(b"___ Begin jemalloc statistics"));
     }
 

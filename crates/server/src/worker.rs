@@ -19,6 +19,7 @@ use crate::conn::{Conn, State, Token};
 use crate::control;
 use crate::listening::tcp_options;
 use crate::log::warn;
+use crate::memory;
 use crate::message::Message;
 use crate::pause::Paused;
 use crate::persistence::Loading;
@@ -84,6 +85,7 @@ pub struct Worker<D: Driver> {
     tcp_listeners: Vec<ListenerId>,
     next_thread: usize,
     next_cron_us: u64,
+    shrinkage: memory::Shrinkage,
     /// A snapshot that is being loaded.
     loading: Option<Loading>,
     /// When it goes on with a snapshot.
@@ -157,6 +159,7 @@ where
             tcp_listeners: Vec::new(),
             next_thread: 0,
             next_cron_us: 0,
+            shrinkage: memory::Shrinkage::default(),
             loading: None,
             pace: Pace::default(),
             inherited_keepalive,
@@ -479,6 +482,12 @@ where
             admin::cron(&thread.shared, now_us);
             thread.see_to_aof();
             thread.save_if_due();
+        }
+        if self.shrinkage.is_over(now_us, memory::used()) {
+            if thread.number == 0 {
+                memory::purge();
+            }
+            memory::wake_allocator();
         }
         let driver = &self.driver;
         thread.look_at_the_slow(|id| driver.unsent(id));
