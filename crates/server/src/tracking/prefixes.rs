@@ -145,7 +145,6 @@ fn invalidation<'k>(keys: impl Iterator<Item = &'k Vec<u8>>) -> Option<Arc<Inval
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     #[test]
