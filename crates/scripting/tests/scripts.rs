@@ -458,6 +458,19 @@ fn numbers_become_texts() {
 }
 
 #[test]
+fn remainders_have_the_sign_of_the_divisor() {
+    // What Redis answers. Through variables: constants are computed when the script is compiled.
+    let script = "local a, b = {7, -7, 7, -7, 5.5, -0.5, 6, -6, 0, 1e300, 1e16}, \
+        {3, 3, -3, -3, 2, 3, 3, 3, 5, 7, 3} \
+        local found = {} for i = 1, #a do found[i] = tostring(a[i] % b[i]) end \
+        found[#found + 1] = tostring((a[9] * a[2]) % b[1]) \
+        found[#found + 1] = tostring(a[1] % (a[9] * 1) == a[1]) \
+        return table.concat(found, ' ')";
+    let found = "1 2 -2 -1 1.5 2.5 0 0 0 0 0 0 false";
+    Fixture::new().check(&[(script, &format!("${}\r\n{found}", found.len()))]);
+}
+
+#[test]
 fn fields_have_the_order_that_they_have_in_redis() {
     let script = "local t = {} for i = 1, 20 do t['key:' .. i] = i end \
         for i = 1, 4 do t[string.rep('long', 9 + i) .. i] = i end \

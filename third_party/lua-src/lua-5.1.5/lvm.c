@@ -348,6 +348,22 @@ static void Arith (lua_State *L, StkId ra, const TValue *rb,
 
 
 
+/*
+** Darner: `luai_nummod', which calls `floor' where the processor is any of x86-64.
+** (Zero is left to `floor', as it has a sign.)
+*/
+static lua_Number nummod (lua_Number a, lua_Number b) {
+  lua_Number quotient = a / b;
+  lua_Number whole;
+  if (quotient > -1e15 && quotient < 1e15 && quotient != 0) {
+    whole = (lua_Number)(long long)quotient;
+    if (whole > quotient) whole -= 1;
+  }
+  else whole = floor(quotient);
+  return a - whole * b;
+}
+
+
 /* Darner: `luaH_get', with what is asked for most inlined */
 static const TValue *getindex (Table *t, const TValue *key) {
   if (ttisstring(key)) return luaH_getstr(t, rawtsvalue(key));
@@ -535,7 +551,7 @@ void luaV_execute (lua_State *L, int nexeccalls) {
         continue;
       }
       case OP_MOD: {
-        arith_op(luai_nummod, TM_MOD);
+        arith_op(nummod, TM_MOD);
         continue;
       }
       case OP_POW: {
