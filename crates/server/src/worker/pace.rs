@@ -6,8 +6,8 @@
 //! a little after it has served them, and sleeps before it does more. `bench/save` measures that:
 //! with one core for the server and a load of half its capacity, p99 was four times as long during
 //! a save without the rest, and 1.3 to 1.9 times with it. (That was where it is 0.4 ms and more
-//! without a save. Where it is 0.18 ms it grows to 0.35 with two million keys, and to 0.9 with
-//! five million, whose file the kernel begins to write to the disk meanwhile.)
+//! without a save. Where it is 0.18 ms it grows to 0.35, and to 0.9 with five million keys and the
+//! file on a disk rather than in memory: what the disk costs isn't in this module's hands.)
 
 use std::time::Duration;
 
