@@ -150,6 +150,11 @@ class Server:
         """True while the process runs."""
         return self.process is not None and self.process.poll() is None
 
+    def resident(self):
+        """Bytes of memory that are resident."""
+        with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     def log_tail(self, lines=30):
         """The last lines that the server wrote."""
         try:

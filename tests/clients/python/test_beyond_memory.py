@@ -23,14 +23,10 @@ class Limited:
         self.client = redis.Redis(port=server.port)
         self.client.config_set("maxmemory-policy", policy)
         self.client.config_set("maxmemory", LIMIT)
-        self.at_start = self.most = self.resident()
-
-    def resident(self):
-        with open(f"/proc/{self.server.process.pid}/statm", encoding="utf-8") as statm:
-            return int(statm.read().split()[1]) * 4096
+        self.at_start = self.most = self.server.resident()
 
     def look(self):
-        self.most = max(self.most, self.resident())
+        self.most = max(self.most, self.server.resident())
 
     def beyond(self):
         """By how much the process has been over what it is without data and the limit."""

@@ -21,21 +21,17 @@ class Churned:
     """A server whose keys change, and whose memory is watched."""
 
     def __init__(self, server):
-        self.pid = server.process.pid
+        self.server = server
         self.client = redis.Redis(port=server.port)
-        self.empty = self.resident() - self.used()
-
-    def resident(self):
-        with open(f"/proc/{self.pid}/statm", encoding="utf-8") as statm:
-            return int(statm.read().split()[1]) * 4096
+        self.empty = self.server.resident() - self.used()
 
     def fillable(self):
         """Bytes that aren't resident, beside others that are, where the kernel may make a huge page
         of all of them at any time."""
-        with open(f"/proc/{self.pid}/smaps", encoding="utf-8") as smaps:
+        with open(f"/proc/{self.server.pid}/smaps", encoding="utf-8") as smaps:
             found = re.findall(r"^(\w+)-(\w+) [^\0]*?^VmFlags: (.*)$", smaps.read(), re.MULTILINE)
         holes = 0
-        with open(f"/proc/{self.pid}/pagemap", "rb") as pagemap:
+        with open(f"/proc/{self.server.pid}/pagemap", "rb") as pagemap:
             for start, end, flags in found:
                 start, end = -(-int(start, 16) // HUGE_PAGE), int(end, 16) // HUGE_PAGE
                 for number in range(start, end) if "hg" in flags.split() else ():
@@ -62,7 +58,7 @@ class Churned:
             memory = self.client.info("memory")
             used, room = memory["used_memory"], memory["mem_not_counted_for_evict"]
             # Before records are moved together what they leave behind is used, too.
-            return room < used / 8 and self.resident() <= self.empty + GOAL * used + OTHERS
+            return room < used / 8 and self.server.resident() <= self.empty + GOAL * used + OTHERS
 
         wait_until(is_back, "what was deleted goes back to the system", AWAIT_LIMIT_S)
         assert self.fillable() <= self.used() / 10
